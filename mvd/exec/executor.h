@@ -1,0 +1,64 @@
+// The whole contract between a graph and whatever runs it. reference, null, cpu, torch and compare implement
+// it.
+#pragma once
+
+#include <cstdint>
+#include <functional>
+#include <memory>
+#include <span>
+#include <string>
+#include <string_view>
+#include <vector>
+
+#include "mvd/base/cancel.h"
+#include "mvd/base/parallel.h"
+#include "mvd/base/tensor.h"
+#include "mvd/base/weight_source.h"
+#include "mvd/ir/graph.h"
+
+namespace mvd {
+
+// What a graph needs while it runs; known before it runs.
+struct MemoryPlan {
+  int64_t weight_bytes = 0;      // as the executor holds them
+  int64_t activation_bytes = 0;  // the arena
+  int64_t scratch_bytes = 0;     // of kernels
+  int64_t total() const { return weight_bytes + activation_bytes + scratch_bytes; }
+};
+
+struct ExecOptions {
+  DType dtype = DType::kF32;  // of weights and activations; sums are f32 at least
+  Threads threads;
+  std::string isa = "auto";  // the highest instruction set a kernel may use
+  const CancelToken* cancel = nullptr;
+};
+
+// Called with each node that has run and its value, converted to f32; for compare and for debugging.
+using NodeObserver = std::function<void(const Node&, const Tensor&)>;
+
+class Executor {
+ public:
+  virtual ~Executor() = default;
+  virtual std::string_view Name() const = 0;
+  // Why this executor cannot run a node, or "".
+  virtual std::string Unsupported(const Graph& graph, const Node& node) const = 0;
+  // What Load will need for this graph; reads no weights.
+  virtual MemoryPlan Plan(const Graph& graph) const = 0;
+  // Takes the graph and packs its weights. Throws Error(kBadInput) naming the file and tensor where one is
+  // missing or has another shape than the graph says. `progress` hears the share of weights done.
+  virtual void Load(const Graph& graph, WeightSource& weights, const Progress& progress = {}) = 0;
+  // Inputs in the order of graph.All(Op::kInput), outputs in the order of graph.outputs; f32, (B,T,H,W,C).
+  // Phase kLoad is computed in Load; values of phase kClip are kept until `new_clip` is set.
+  virtual void Run(std::span<const TensorView> inputs, std::span<const MutableTensorView> outputs,
+                   bool new_clip = true) = 0;
+  virtual void SetObserver(NodeObserver observer) = 0;
+};
+
+// Loads one weight, checked against the graph's shape, as f32 or another type. Used by every executor.
+// Throws Error(kBadInput): "tensor 'x' is missing" or "has shape (3), expected (4)".
+TensorView GetWeight(WeightSource& weights, const Node& node);
+
+// Runs with outputs allocated here, by name order of graph.outputs.
+std::vector<Tensor> RunGraph(Executor& executor, const Graph& graph, std::span<const TensorView> inputs);
+
+}  // namespace mvd

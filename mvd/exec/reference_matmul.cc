@@ -1,0 +1,118 @@
+// Convolutions and linears of the reference: one output element a time, summed in double.
+#include "mvd/exec/reference_ops.h"
+
+namespace mvd::reference {
+namespace {
+
+// residual + act(sum + bias), for output element (row of batch item b, channel c).
+struct Epilogue {
+  const Tensor* bias;
+  const Tensor* residual;
+  Act act;
+  int64_t channels;
+
+  double Bias(int64_t batch, int64_t c) const {
+    if (!bias) return 0;
+    const bool per_item = bias->elements() > channels;
+    return bias->f32()[size_t((per_item ? batch * channels : 0) + c)];
+  }
+  float Finish(double sum, int64_t batch, int64_t c, size_t index) const {
+    const double y = Activate(act, sum + Bias(batch, c));
+    return float(residual ? residual->f32()[index] + y : y);
+  }
+};
+
+}  // namespace
+
+void Conv2d(const Node& node, const Inputs& in, const Threads& threads, Tensor& out) {
+  const auto& a = node.as<Conv2dAttrs>();
+  const Dims x = DimsOf(in[0]->shape()), y = DimsOf(out.shape());
+  const int64_t kh = in[1]->shape()[2], kw = in[1]->shape()[3];
+  const auto source = in[0]->f32(), weight = in[1]->f32();
+  const Epilogue epilogue{At(in, 2), At(in, 3), a.act, y.c};
+  ParallelFor(threads, y.frames() * y.h, [&](int64_t row, int) {
+    const int64_t frame = row / y.h, oy = row % y.h;
+    for (int64_t ox = 0; ox < y.w; ++ox) {
+      for (int64_t o = 0; o < y.c; ++o) {
+        double sum = 0;
+        for (int64_t ky = 0; ky < kh; ++ky) {
+          const int64_t iy = oy * a.stride + ky - a.top;
+          if (iy < 0 || iy >= x.h) continue;
+          for (int64_t kx = 0; kx < kw; ++kx) {
+            const int64_t ix = ox * a.stride + kx - a.left;
+            if (ix < 0 || ix >= x.w) continue;
+            const float* pixel = &source[size_t(((frame * x.h + iy) * x.w + ix) * x.c)];
+            for (int64_t i = 0; i < x.c; ++i) {
+              sum += double(pixel[i]) * weight[size_t(((o * x.c + i) * kh + ky) * kw + kx)];
+            }
+          }
+        }
+        const size_t index = size_t((row * y.w + ox) * y.c + o);
+        out.f32()[index] = epilogue.Finish(sum, frame / y.t, o, index);
+      }
+    }
+  });
+}
+
+void ConvTemporal(const Node& node, const Inputs& in, const Threads& threads, Tensor& out) {
+  const Dims x = DimsOf(in[0]->shape()), y = DimsOf(out.shape());
+  const int64_t taps = in[1]->shape()[2], pixels = x.h * x.w;
+  const auto source = in[0]->f32(), weight = in[1]->f32();
+  const Epilogue epilogue{At(in, 2), At(in, 3), node.as<ConvAttrs>().act, y.c};
+  ParallelFor(threads, y.frames() * pixels, [&](int64_t row, int) {
+    const int64_t batch = row / (y.t * pixels), t = row / pixels % y.t, pixel = row % pixels;
+    for (int64_t o = 0; o < y.c; ++o) {
+      double sum = 0;
+      for (int64_t k = 0; k < taps; ++k) {
+        const int64_t frame = t + k - taps / 2;
+        if (frame < 0 || frame >= x.t) continue;
+        const float* values = &source[size_t(((batch * x.t + frame) * pixels + pixel) * x.c)];
+        for (int64_t i = 0; i < x.c; ++i) sum += double(values[i]) * weight[size_t((o * x.c + i) * taps + k)];
+      }
+      const size_t index = size_t(row * y.c + o);
+      out.f32()[index] = epilogue.Finish(sum, batch, o, index);
+    }
+  });
+}
+
+void Linear(const Node& node, const Inputs& in, const Threads& threads, Tensor& out) {
+  const Act act = node.as<LinearAttrs>().act;
+  const Dims x = DimsOf(in[0]->shape()), y = DimsOf(out.shape());
+  const auto source = in[0]->f32(), weight = in[1]->f32();
+  const int64_t outputs = in[1]->shape()[0], rows_an_item = x.t * x.h * x.w;
+  const Epilogue epilogue{At(in, 2), At(in, 3), act, outputs};
+  const auto dot = [&](int64_t row, int64_t o) {
+    double sum = 0;
+    for (int64_t i = 0; i < x.c; ++i)
+      sum += double(source[size_t(row * x.c + i)]) * weight[size_t(o * x.c + i)];
+    return sum;
+  };
+  ParallelFor(threads, x.tokens(), [&](int64_t row, int) {
+    const int64_t batch = row / rows_an_item;
+    for (int64_t o = 0; o < y.c; ++o) {
+      const size_t index = size_t(row * y.c + o);
+      if (act == Act::kGeglu) {  // the first half of the outputs are values, the second gates
+        const double value = dot(row, o) + epilogue.Bias(batch, o);
+        const double gate = dot(row, o + y.c) + epilogue.Bias(batch, o + y.c);
+        out.f32()[index] = float(value * Activate(Act::kGelu, gate));
+      } else {
+        out.f32()[index] = epilogue.Finish(dot(row, o), batch, o, index);
+      }
+    }
+  });
+}
+
+void WeightProduct(const Node&, const Inputs& in, const Threads& threads, Tensor& out) {
+  const int64_t rows = in[0]->shape()[0], inner = in[0]->shape()[1], columns = in[1]->shape()[1];
+  const auto a = in[0]->f32(), b = in[1]->f32();
+  ParallelFor(threads, rows, [&](int64_t r, int) {
+    for (int64_t c = 0; c < columns; ++c) {
+      double sum = 0;
+      for (int64_t k = 0; k < inner; ++k)
+        sum += double(a[size_t(r * inner + k)]) * b[size_t(k * columns + c)];
+      out.f32()[size_t(r * columns + c)] = float(sum);
+    }
+  });
+}
+
+}  // namespace mvd::reference
