@@ -10,7 +10,8 @@ struct Pair {
   double first, second;
 };
 
-// Two standard normals of two 64-bit words; the radius takes a uniform in (0, 1] so that its logarithm exists.
+// Two standard normals of two 64-bit words; the radius takes a uniform in (0, 1] so that its logarithm
+// exists.
 Pair BoxMuller(uint64_t a, uint64_t b) {
   const double u = double((a >> 11) + 1) * 0x1p-53;
   const double angle = 2 * std::numbers::pi * double(b >> 11) * 0x1p-53;
@@ -19,9 +20,9 @@ Pair BoxMuller(uint64_t a, uint64_t b) {
 }
 
 Pair PhiloxPair(uint64_t seed, uint64_t stream, uint64_t index) {
-  const auto words = Philox4x32(
-      {uint32_t(index), uint32_t(index >> 32), uint32_t(stream), uint32_t(stream >> 32)},
-      {uint32_t(seed), uint32_t(seed >> 32)});
+  const auto words =
+      Philox4x32({uint32_t(index), uint32_t(index >> 32), uint32_t(stream), uint32_t(stream >> 32)},
+                 {uint32_t(seed), uint32_t(seed >> 32)});
   return BoxMuller(uint64_t(words[0]) << 32 | words[1], uint64_t(words[2]) << 32 | words[3]);
 }
 

@@ -1,0 +1,36 @@
+// Blocks that SVD's UNet and autoencoder share. Each is called inside the scope of its weights.
+#pragma once
+
+#include <cstdint>
+
+#include "mvd/ir/builder.h"
+
+namespace mvd {
+
+inline constexpr int64_t kNormGroups = 32;  // of every GroupNorm in SVD, without a key in the configs
+
+// diffusers' ResnetBlock2D: x + conv(silu(norm(conv(silu(norm x)) + proj(emb)))), a 1x1 convolution on x
+// where channels change. `silu_emb` (B,1,1,1,C) is the time embedding behind its SiLU, the same for all
+// blocks; kNoValue where there is none.
+ValueId ResBlock(Builder& b, ValueId x, int64_t out_channels, ValueId silu_emb, double eps);
+
+struct SpatioTemporalOptions {
+  double eps = 1e-6;           // of the spatial block's norms
+  double temporal_eps = 1e-6;  // of the temporal block's norms
+  bool switched_mix = false;   // the autoencoder's: sigmoid(mix_factor) weighs the temporal branch
+};
+
+// diffusers' SpatioTemporalResBlock: a spatial block, a temporal one on top of it, and their learned blend.
+ValueId SpatioTemporalResBlock(Builder& b, ValueId x, int64_t out_channels, ValueId silu_emb,
+                               const SpatioTemporalOptions& options);
+
+// Nearest neighbour to (height, width), then "upsamplers.0.conv", 3x3.
+ValueId Upsample(Builder& b, ValueId x, int64_t height, int64_t width);
+
+// "linear_1", SiLU, "linear_2": diffusers' TimestepEmbedding.
+ValueId EmbeddingMlp(Builder& b, ValueId x, int64_t hidden, int64_t out);
+
+// norm, SiLU
+ValueId NormSilu(Builder& b, ValueId x, const char* name, double eps, Axis axis = Axis::kSpatial);
+
+}  // namespace mvd

@@ -1,0 +1,47 @@
+// Models by name, for whatever needs one without its files: cost tables, benchmarks, `init`, tests.
+#pragma once
+
+#include <string>
+#include <string_view>
+#include <vector>
+
+#include "mvd/models/clip_vision.h"
+#include "mvd/models/svd_unet.h"
+#include "mvd/models/taesd.h"
+#include "mvd/models/vae.h"
+
+namespace mvd {
+
+// Every network of a pipeline. The noise schedule of all of them is sample/'s SvdSchedulerConfig.
+struct ModelConfigs {
+  SvdUnetConfig unet;
+  VaeConfig vae;
+  TaesdConfig taesd;
+  ClipVisionConfig image_encoder;
+  FeatureExtractorConfig feature_extractor;
+};
+
+// What a clip is made with where the user says nothing: diffusers' defaults for the model.
+struct ClipDefaults {
+  int64_t height = 576, width = 1024;  // pixels
+  int64_t frames = 14;
+  int64_t fps = 7;  // the user's; the network is told one less
+  int64_t motion_bucket_id = 127;
+  double noise_aug_strength = 0.02;
+  int64_t num_inference_steps = 25;
+  double min_guidance_scale = 1, max_guidance_scale = 3;
+  int64_t decode_chunk_size = 14;
+};
+
+struct Preset {
+  std::string name;
+  std::string description;  // one line
+  ModelConfigs models;
+  ClipDefaults defaults;
+};
+
+std::vector<std::string> PresetNames();
+// Throws a usage Error that lists the names.
+Preset FindPreset(std::string_view name);
+
+}  // namespace mvd

@@ -1,0 +1,20 @@
+// The UNet's transformer over space and then time, diffusers' TransformerSpatioTemporalModel.
+#pragma once
+
+#include "mvd/ir/builder.h"
+
+namespace mvd {
+
+struct TransformerOptions {
+  int64_t heads = 1;
+  int64_t layers = 1;
+};
+
+// x (B,T,h,w,C) plus what the blocks make of it; called inside the scope of its weights. `context` is
+// (B,1,1,1,D), `frame_context` the same repeated to (B,T,1,1,D). The context is one token, yet the original
+// computes queries, keys and their softmax for it, for each frame and for each pixel; so does this graph, and
+// a pass may fold it.
+ValueId SpatioTemporalTransformer(Builder& b, ValueId x, ValueId context, ValueId frame_context,
+                                  const TransformerOptions& options);
+
+}  // namespace mvd

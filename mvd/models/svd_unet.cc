@@ -1,0 +1,183 @@
+#include "mvd/models/svd_unet.h"
+
+#include <algorithm>
+
+#include "mvd/ir/builder.h"
+#include "mvd/models/blocks.h"
+#include "mvd/models/spatio_temporal_transformer.h"
+
+namespace mvd {
+namespace {
+
+constexpr std::string_view kCrossDown = "CrossAttnDownBlockSpatioTemporal";
+constexpr std::string_view kPlainDown = "DownBlockSpatioTemporal";
+constexpr std::string_view kCrossUp = "CrossAttnUpBlockSpatioTemporal";
+constexpr std::string_view kPlainUp = "UpBlockSpatioTemporal";
+constexpr int64_t kTimeIds = 3;  // fps - 1, motion bucket, noise augmentation
+
+// diffusers gives its blocks different eps; they are not in the config.
+constexpr double kCrossDownEps = 1e-6, kPlainDownEps = 1e-5, kMidEps = 1e-5, kUpEps = 1e-6, kOutEps = 1e-5;
+
+// What all blocks are given, and the skips that the down blocks leave for the up blocks.
+struct Unet {
+  Builder& b;
+  const SvdUnetConfig& config;
+  ValueId silu_emb, context, frame_context;
+  std::vector<ValueId> skips;
+
+  ValueId Resnet(ValueId x, int64_t index, int64_t channels, double eps) {
+    Scope scope(b, "resnets." + std::to_string(index));
+    return SpatioTemporalResBlock(b, x, channels, silu_emb, {.eps = eps, .temporal_eps = eps});
+  }
+  // `level` counts from the finest, on the way down as on the way up.
+  ValueId Transformer(ValueId x, int64_t index, size_t level) {
+    Scope scope(b, "attentions." + std::to_string(index));
+    return SpatioTemporalTransformer(
+        b, x, context, frame_context,
+        {.heads = config.num_attention_heads[level], .layers = config.transformer_layers_per_block[level]});
+  }
+
+  ValueId Down(ValueId x, size_t level);
+  ValueId Mid(ValueId x);
+  ValueId Up(ValueId x, size_t index);
+};
+
+ValueId Unet::Down(ValueId x, size_t level) {
+  Scope scope(b, "down_blocks." + std::to_string(level));
+  const bool cross = config.down_block_types[level] == kCrossDown;
+  const int64_t channels = config.block_out_channels[level];
+  for (int64_t i = 0; i < config.layers_per_block[level]; ++i) {
+    x = Resnet(x, i, channels, cross ? kCrossDownEps : kPlainDownEps);
+    if (cross) x = Transformer(x, i, level);
+    skips.push_back(x);
+  }
+  if (level + 1 < config.block_out_channels.size()) {
+    x = b.Conv2d(x, "downsamplers.0.conv", channels, {.stride = 2});
+    skips.push_back(x);
+  }
+  return x;
+}
+
+ValueId Unet::Mid(ValueId x) {
+  Scope scope(b, "mid_block");
+  const int64_t channels = config.block_out_channels.back();
+  x = Resnet(x, 0, channels, kMidEps);
+  x = Transformer(x, 0, config.block_out_channels.size() - 1);
+  return Resnet(x, 1, channels, kMidEps);
+}
+
+ValueId Unet::Up(ValueId x, size_t index) {
+  Scope scope(b, "up_blocks." + std::to_string(index));
+  const size_t level = config.block_out_channels.size() - 1 - index;
+  const bool cross = config.up_block_types[index] == kCrossUp;
+  for (int64_t i = 0; i <= config.layers_per_block[level]; ++i) {
+    x = b.Concat({x, skips.back()}, 4);
+    skips.pop_back();
+    x = Resnet(x, i, config.block_out_channels[level], kUpEps);
+    if (cross) x = Transformer(x, i, level);
+  }
+  if (level == 0) return x;
+  // An odd size was rounded up on the way down: the skip knows what it was.
+  const Dims target = b.dims(skips.back());
+  return Upsample(b, x, target.h, target.w);
+}
+
+// The embedding of noise level and added ids, (B,1,1,1,4 C0), behind the SiLU that every block starts with.
+ValueId SiluOfTimeEmbedding(Builder& b, const SvdUnetConfig& config, ValueId timestep, ValueId ids) {
+  const int64_t channels = config.block_out_channels[0];
+  const auto embed = [&](ValueId x, int64_t dim, const char* name) {
+    Scope scope(b, name);
+    return EmbeddingMlp(b, b.Timestep(x, dim), 4 * channels, 4 * channels);
+  };
+  const ValueId time = embed(timestep, channels, "time_embedding");
+  const ValueId added = embed(ids, config.addition_time_embed_dim, "add_embedding");
+  return b.Activation(b.Add(time, added), Act::kSilu);
+}
+
+void CheckBlocks(const ConfigChecker& check, const SvdUnetConfig& config) {
+  constexpr size_t kMostBlocks = 8;
+  const size_t blocks = config.block_out_channels.size();
+  check.Length("block_out_channels", blocks, 1, kMostBlocks);
+  check.Length("down_block_types", config.down_block_types.size(), blocks, blocks);
+  check.Length("up_block_types", config.up_block_types.size(), blocks, blocks);
+  for (const std::string& type : config.down_block_types) {
+    check.OneOf("down_block_types", type, {kCrossDown, kPlainDown});
+  }
+  for (const std::string& type : config.up_block_types) {
+    check.OneOf("up_block_types", type, {kCrossUp, kPlainUp});
+  }
+  check.Range("block_out_channels", config.block_out_channels, 1, 16384);
+  for (int64_t channels : config.block_out_channels) {
+    check.Multiple("block_out_channels", channels, kNormGroups, "groups of the norms");
+  }
+  check.Range("layers_per_block", config.layers_per_block, blocks, 1, 16);
+  check.Range("transformer_layers_per_block", config.transformer_layers_per_block, blocks, 1, 16);
+}
+
+void CheckAttention(const ConfigChecker& check, const SvdUnetConfig& config) {
+  const size_t blocks = config.block_out_channels.size();
+  check.Range("num_attention_heads", config.num_attention_heads, blocks, 1, 1024);
+  for (size_t level = 0; level < blocks; ++level) {
+    const bool used = level + 1 == blocks || config.down_block_types[level] == kCrossDown ||
+                      config.up_block_types[blocks - 1 - level] == kCrossUp;
+    const int64_t heads = config.num_attention_heads[level];
+    if (used)
+      check.Multiple("block_out_channels", config.block_out_channels[level], heads, "attention heads");
+  }
+  check.Range("cross_attention_dim", config.cross_attention_dim, blocks, 1, 65536);
+  for (int64_t dim : config.cross_attention_dim.values) {
+    const int64_t first = config.cross_attention_dim[0];
+    if (dim != first) {
+      check.Fail("cross_attention_dim", "differs between blocks (", first, ", ", dim,
+                 "), but all are given the same context");
+    }
+  }
+}
+
+}  // namespace
+
+void CheckConfig(const ConfigChecker& check, const SvdUnetConfig& config) {
+  CheckBlocks(check, config);
+  CheckAttention(check, config);
+  check.Length("sample_size", config.sample_size.values.size(), 0, 2);
+  check.Range("sample_size", config.sample_size.values, 1, 65536);
+  check.Range("in_channels", config.in_channels, 1, 16384);
+  check.Range("out_channels", config.out_channels, 1, 16384);
+  check.Range("addition_time_embed_dim", config.addition_time_embed_dim, 2, 16384);
+  check.Multiple("addition_time_embed_dim", config.addition_time_embed_dim, 2, "cosines and sines");
+  const int64_t ids_dim = kTimeIds * config.addition_time_embed_dim;
+  if (config.projection_class_embeddings_input_dim != ids_dim) {
+    check.Fail("projection_class_embeddings_input_dim", "is ", config.projection_class_embeddings_input_dim,
+               ", expected ", ids_dim, ", three times addition_time_embed_dim");
+  }
+  check.Range("num_frames", config.num_frames, 1, 4096);
+}
+
+Graph BuildSvdUnet(const SvdUnetConfig& config, int64_t batch, int64_t frames, int64_t height,
+                   int64_t width) {
+  Builder b("unet");
+  const int64_t context_dim = config.cross_attention_dim[0];
+  const ValueId sample = b.Input("sample", {batch, frames, height, width, config.in_channels}, Phase::kStep);
+  const ValueId timestep = b.Input("timestep", {batch, 1, 1, 1, 1}, Phase::kStep);
+  const ValueId context = b.Input("encoder_hidden_states", {batch, 1, 1, 1, context_dim}, Phase::kClip);
+  const ValueId ids = b.Input("added_time_ids", {batch, 1, 1, 1, kTimeIds}, Phase::kClip);
+
+  Unet unet{.b = b,
+            .config = config,
+            .silu_emb = SiluOfTimeEmbedding(b, config, timestep, ids),
+            .context = context,
+            .frame_context = b.Expand(context, {batch, frames, 1, 1, context_dim}),
+            .skips = {}};
+  ValueId x = b.Conv2d(sample, "conv_in", config.block_out_channels[0]);
+  unet.skips.push_back(x);
+  const size_t blocks = config.block_out_channels.size();
+  for (size_t level = 0; level < blocks; ++level) x = unet.Down(x, level);
+  x = unet.Mid(x);
+  for (size_t index = 0; index < blocks; ++index) x = unet.Up(x, index);
+
+  x = NormSilu(b, x, "conv_norm_out", kOutEps);
+  b.Output("sample", b.Conv2d(x, "conv_out", config.out_channels));
+  return b.Finish();
+}
+
+}  // namespace mvd

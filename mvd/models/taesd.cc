@@ -1,0 +1,130 @@
+#include "mvd/models/taesd.h"
+
+#include "mvd/base/check.h"
+#include "mvd/ir/builder.h"
+
+namespace mvd {
+namespace {
+
+constexpr double kMagnitude = 3;  // of the soft clamp; latent_magnitude does not reach it in the original
+
+constexpr int64_t kMostScale = 64;
+
+Act ActOf(const std::string& name) {
+  if (name == "relu") return Act::kRelu;
+  if (name == "gelu") return Act::kGelu;
+  MVD_CHECK(name == "silu" || name == "swish", name);
+  return Act::kSilu;
+}
+
+// Layers are numbered as in the original's Sequential, where activations and upsamplers count too.
+class Layers {
+ public:
+  Layers(Builder& b, Act act) : b_(b), act_(act) {}
+
+  std::string Next() { return "layers." + std::to_string(index_++); }
+  void Skip() { ++index_; }
+
+  // Three 3x3 convolutions with activations between, the input added, and a ReLU whatever act_fn says.
+  ValueId Block(ValueId x) {
+    Scope scope(b_, Next());
+    const int64_t channels = b_.dims(x).c;
+    ValueId h = b_.Activation(b_.Conv2d(x, "conv.0", channels), act_);
+    h = b_.Activation(b_.Conv2d(h, "conv.2", channels), act_);
+    return b_.Activation(b_.Add(b_.Conv2d(h, "conv.4", channels), x), Act::kRelu);
+  }
+  ValueId Blocks(ValueId x, int64_t count) {
+    for (int64_t i = 0; i < count; ++i) x = Block(x);
+    return x;
+  }
+
+ private:
+  Builder& b_;
+  Act act_;
+  int64_t index_ = 0;
+};
+
+void CheckHalf(const ConfigChecker& check, const std::vector<int64_t>& channels,
+               std::string_view channels_key, const std::vector<int64_t>& blocks,
+               std::string_view blocks_key) {
+  check.Length(channels_key, channels.size(), 1, 8);
+  check.Length(blocks_key, blocks.size(), channels.size(), channels.size());
+  check.Range(channels_key, channels, 1, 16384);
+  check.Range(blocks_key, blocks, 0, 64);
+  for (int64_t width : channels) {
+    // The original's convolutions between levels keep the next level's width: it cannot run otherwise.
+    if (width != channels[0]) check.Fail(channels_key, "differs between levels, expected one width");
+  }
+}
+
+}  // namespace
+
+void CheckConfig(const ConfigChecker& check, const TaesdConfig& config) {
+  CheckHalf(check, config.encoder_block_out_channels, "encoder_block_out_channels", config.num_encoder_blocks,
+            "num_encoder_blocks");
+  CheckHalf(check, config.decoder_block_out_channels, "decoder_block_out_channels", config.num_decoder_blocks,
+            "num_decoder_blocks");
+  check.OneOf("act_fn", config.act_fn, {"relu", "silu", "swish", "gelu"});
+  check.OneOf("upsample_fn", config.upsample_fn, {"nearest"});
+  check.Range("in_channels", config.in_channels, 1, 16384);
+  check.Range("out_channels", config.out_channels, 1, 16384);
+  check.Range("latent_channels", config.latent_channels, 1, 1024);
+  check.Range("upsampling_scaling_factor", config.upsampling_scaling_factor, 1, 8);
+  if (ScaleFactor(config) > kMostScale) {
+    check.Fail("upsampling_scaling_factor", "makes ", ScaleFactor(config),
+               " pixels of one, expected at most ", kMostScale);
+  }
+  check.Real("scaling_factor", config.scaling_factor, 0, 1e6);
+}
+
+int64_t ScaleFactor(const TaesdConfig& config) {
+  int64_t factor = 1;
+  for (size_t i = 1; i < config.decoder_block_out_channels.size(); ++i) {
+    factor *= config.upsampling_scaling_factor;
+  }
+  return factor;
+}
+
+Graph BuildTaesdEncoder(const TaesdConfig& config, int64_t images, int64_t height, int64_t width) {
+  Builder b("taesd_encoder");
+  ValueId x = b.Input("image", {images, 1, height, width, config.in_channels}, Phase::kStep);
+  x = b.Affine(x, 0.5, 0.5);  // [-1,1] to TAESD's [0,1]
+  Scope scope(b, "encoder");
+  Layers layers(b, ActOf(config.act_fn));
+  const int64_t channels = config.encoder_block_out_channels[0];
+  for (size_t level = 0; level < config.num_encoder_blocks.size(); ++level) {
+    const Builder::Conv halve{.stride = 2, .bias = false};
+    x = b.Conv2d(x, layers.Next(), channels, level == 0 ? Builder::Conv{} : halve);
+    x = layers.Blocks(x, config.num_encoder_blocks[level]);
+  }
+  b.Output("latent", b.Conv2d(x, layers.Next(), config.latent_channels));
+  return b.Finish();
+}
+
+Graph BuildTaesdDecoder(const TaesdConfig& config, int64_t batch, int64_t frames, int64_t height,
+                        int64_t width) {
+  Builder b("taesd_decoder");
+  ValueId x = b.Input("latent", {batch, frames, height, width, config.latent_channels}, Phase::kStep);
+  Scope scope(b, "decoder");
+  x = b.Affine(b.Activation(b.Affine(x, 1 / kMagnitude, 0), Act::kTanh), kMagnitude, 0);
+  const Act act = ActOf(config.act_fn);
+  Layers layers(b, act);
+  const int64_t channels = config.decoder_block_out_channels[0];
+  x = b.Activation(b.Conv2d(x, layers.Next(), channels), act);
+  layers.Skip();  // the activation
+  const size_t levels = config.num_decoder_blocks.size();
+  for (size_t level = 0; level < levels; ++level) {
+    x = layers.Blocks(x, config.num_decoder_blocks[level]);
+    if (level + 1 == levels) break;
+    const Dims d = b.dims(x);
+    const int64_t factor = config.upsampling_scaling_factor;
+    x = b.ResizeNearest(x, d.t, factor * d.h, factor * d.w);
+    layers.Skip();  // the upsampler
+    x = b.Conv2d(x, layers.Next(), channels, {.bias = false});
+  }
+  x = b.Conv2d(x, layers.Next(), config.out_channels);
+  b.Output("image", b.Affine(x, 2, -1));
+  return b.Finish();
+}
+
+}  // namespace mvd

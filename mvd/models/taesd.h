@@ -1,0 +1,61 @@
+// The tiny autoencoder TAESD (github.com/madebyollin/taesd) as diffusers' AutoencoderTiny wraps it. Its
+// latents are the scaled ones: the UNet's output goes in as it is.
+#pragma once
+
+#include <string>
+#include <string_view>
+#include <vector>
+
+#include "mvd/ir/graph.h"
+#include "mvd/models/config_json.h"
+
+namespace mvd {
+
+struct TaesdConfig {
+  static constexpr std::string_view kClassKey = "_class_name";
+  static constexpr std::string_view kClassName = "AutoencoderTiny";
+
+  int64_t in_channels = 3;
+  int64_t out_channels = 3;
+  std::vector<int64_t> encoder_block_out_channels = {64, 64, 64, 64};
+  std::vector<int64_t> decoder_block_out_channels = {64, 64, 64, 64};
+  std::string act_fn = "relu";
+  std::string upsample_fn = "nearest";
+  int64_t latent_channels = 4;
+  int64_t upsampling_scaling_factor = 2;
+  std::vector<int64_t> num_encoder_blocks = {1, 3, 3, 3};
+  std::vector<int64_t> num_decoder_blocks = {3, 3, 3, 1};
+  double latent_magnitude = 3;  // for 8-bit storage of latents only, as latent_shift
+  double latent_shift = 0.5;
+  bool force_upcast = false;
+  double scaling_factor = 1;  // for whoever calls: neither encode nor decode applies it, nor shift_factor
+  double shift_factor = 0;
+
+  template <class V>
+  void Visit(V&& v) {
+    v("in_channels", in_channels), v("out_channels", out_channels);
+    v("encoder_block_out_channels", encoder_block_out_channels);
+    v("decoder_block_out_channels", decoder_block_out_channels);
+    v("act_fn", act_fn), v("upsample_fn", upsample_fn), v("latent_channels", latent_channels);
+    v("upsampling_scaling_factor", upsampling_scaling_factor);
+    v("num_encoder_blocks", num_encoder_blocks), v("num_decoder_blocks", num_decoder_blocks);
+    v("latent_magnitude", latent_magnitude), v("latent_shift", latent_shift);
+    v("force_upcast", force_upcast), v("scaling_factor", scaling_factor), v("shift_factor", shift_factor);
+  }
+  bool operator==(const TaesdConfig&) const = default;
+};
+
+void CheckConfig(const ConfigChecker& check, const TaesdConfig& config);
+
+// Pixels a latent pixel, each way, of the decoder: 8.
+int64_t ScaleFactor(const TaesdConfig& config);
+
+// Input "image" (N,1,H,W,3) in [-1,1], any size from 1; output "latent" (N,1,h,w,4), h = H/8 rounded up.
+Graph BuildTaesdEncoder(const TaesdConfig& config, int64_t images, int64_t height, int64_t width);
+
+// Input "latent" (B,T,h,w,4); output "image" (B,T,8h,8w,3), about [-1,1], not clamped. Frames are
+// independent; the shape is that of BuildVaeDecoder so that either can be used.
+Graph BuildTaesdDecoder(const TaesdConfig& config, int64_t batch, int64_t frames, int64_t height,
+                        int64_t width);
+
+}  // namespace mvd

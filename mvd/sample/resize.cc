@@ -1,0 +1,83 @@
+#include "mvd/sample/resize.h"
+
+#include <algorithm>
+#include <cmath>
+
+#include "mvd/base/error.h"
+
+namespace mvd {
+namespace {
+
+constexpr int64_t kChannels = 3;
+
+int64_t RoundedDiv(int64_t a, int64_t b) { return (2 * a + b) / (2 * b); }
+
+// The part of `image` that a frame of w x h at its centre covers; black where it covers nothing.
+RgbImage Recentre(const RgbView& image, int64_t w, int64_t h) {
+  RgbImage result{std::vector<uint8_t>(size_t(w * h * kChannels), 0), w, h};
+  const int64_t copy_w = std::min(w, image.width), copy_h = std::min(h, image.height);
+  const int64_t from_x = (image.width - copy_w) / 2, from_y = (image.height - copy_h) / 2;
+  const int64_t to_x = (w - copy_w) / 2, to_y = (h - copy_h) / 2;
+  for (int64_t y = 0; y < copy_h; ++y) {
+    const uint8_t* from = &image.pixels[size_t(((from_y + y) * image.width + from_x) * kChannels)];
+    std::copy_n(from, copy_w * kChannels, &result.pixels[size_t(((to_y + y) * w + to_x) * kChannels)]);
+  }
+  return result;
+}
+
+}  // namespace
+
+std::string_view Name(Fit fit) {
+  switch (fit) {
+    case Fit::kCrop:
+      return "crop";
+    case Fit::kStretch:
+      return "stretch";
+    case Fit::kPad:
+      return "pad";
+  }
+  MVD_CHECK(false, int(fit));
+  return "";
+}
+
+std::optional<Fit> ParseFit(std::string_view name) {
+  for (Fit fit : {Fit::kCrop, Fit::kStretch, Fit::kPad}) {
+    if (name == Name(fit)) return fit;
+  }
+  return std::nullopt;
+}
+
+RgbImage FrameImage(const RgbView& image, int64_t width, int64_t height, Fit fit) {
+  MVD_CHECK_EQ(int64_t(image.pixels.size()), image.width * image.height * kChannels);
+  MVD_CHECK(image.width >= 1 && image.height >= 1 && width >= 1 && height >= 1, image.width, "x",
+            image.height, " to ", width, "x", height);
+  int64_t w = image.width, h = image.height;
+  const bool wider = w * height > width * h;
+  if (fit == Fit::kCrop) {
+    if (wider)
+      w = std::clamp<int64_t>(RoundedDiv(h * width, height), 1, w);
+    else
+      h = std::clamp<int64_t>(RoundedDiv(w * height, width), 1, h);
+  } else if (fit == Fit::kPad) {
+    if (wider)
+      h = std::max(h, RoundedDiv(w * height, width));
+    else
+      w = std::max(w, RoundedDiv(h * width, height));
+  }
+  return Recentre(image, w, h);
+}
+
+RgbImage FitImage(const RgbView& image, int64_t width, int64_t height, Fit fit) {
+  if (fit == Fit::kStretch) return LanczosResize(image, width, height);
+  return LanczosResize(FrameImage(image, width, height, fit).view(), width, height);
+}
+
+Tensor ToSignedUnit(const RgbView& image) {
+  MVD_CHECK_EQ(int64_t(image.pixels.size()), image.width * image.height * kChannels);
+  Tensor result({1, image.height, image.width, kChannels});
+  std::transform(image.pixels.begin(), image.pixels.end(), result.f32().begin(),
+                 [](uint8_t value) { return float(value) / 255.0f * 2.0f - 1.0f; });
+  return result;
+}
+
+}  // namespace mvd
