@@ -1,0 +1,52 @@
+// One rule an op. A switch without a default: an op without a rule does not compile.
+#include "mvd/base/check.h"
+#include "mvd/cost/cost.h"
+
+namespace mvd {
+namespace {
+
+// Both matmuls: each query meets each key of its group, then each value.
+int64_t AttentionFlops(const Graph& graph, const Node& node) {
+  const Dims q = DimsOf(graph.shape(node.inputs[0])), k = DimsOf(graph.shape(node.inputs[1]));
+  const int64_t keys = node.as<AttentionAttrs>().axis == Axis::kSpatial ? k.h * k.w : k.t;
+  return 2 * q.tokens() * keys * (q.c + DimsOf(node.shape).c);
+}
+
+}  // namespace
+
+int64_t NodeFlops(const Graph& graph, ValueId id) {
+  const Node& node = graph.node(id);
+  switch (node.op) {
+    case Op::kConv2d:
+    case Op::kConvTemporal:
+      // Each output token takes the whole kernel, taps on padding counted.
+      return 2 * DimsOf(node.shape).tokens() * graph.shape(node.inputs[1]).elements();
+    case Op::kLinear:
+      return 2 * DimsOf(graph.shape(node.inputs[0])).tokens() * graph.shape(node.inputs[1]).elements();
+    case Op::kAttention:
+      return AttentionFlops(graph, node);
+    case Op::kWeightProduct:
+      return 2 * graph.shape(node.inputs[0]).elements() * graph.shape(node.inputs[1])[1];
+    case Op::kInput:
+    case Op::kWeight:
+    case Op::kFrameIndices:
+    case Op::kGroupNorm:
+    case Op::kLayerNorm:
+    case Op::kActivation:
+    case Op::kGeglu:
+    case Op::kAffine:
+    case Op::kAdd:
+    case Op::kBlend:
+    case Op::kConcat:
+    case Op::kSlice:
+    case Op::kExpand:
+    case Op::kReshape:
+    case Op::kResizeNearest:
+    case Op::kTimestep:
+      return 0;
+  }
+  MVD_CHECK(false, "unknown op");
+  return 0;
+}
+
+}  // namespace mvd

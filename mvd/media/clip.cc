@@ -1,0 +1,136 @@
+#include "mvd/media/clip.h"
+
+#include <algorithm>
+#include <cctype>
+#include <cmath>
+
+#include "mvd/base/atomic_file.h"
+#include "mvd/base/error.h"
+#include "mvd/media/clip_writers.h"
+
+namespace mvd {
+namespace fs = std::filesystem;
+namespace {
+
+// Every format a clip is written in.
+const std::vector<ClipFormat>& Formats() {
+  using enum RecipePlace;
+  static const std::vector<ClipFormat> formats = {
+      {"mp4", {".mp4", ".m4v"}, kInside, "H.264, 4:2:0: plays everywhere", WriteMp4},
+      {"webm", {".webm"}, kInside, "VP9, 4:2:0", WriteWebm},
+      {"gif", {".gif"}, kInside, "256 colours, at most 50 fps", WriteGif},
+      {"webp", {".webp"}, kInside, "animated WebP", WriteAnimatedWebp},
+      {"png", {"/"}, kInside, "a folder of 000000.png, ...: lossless", WritePngSequence},
+      {"y4m", {".y4m"}, kSidecar, "uncompressed 4:4:4, for other tools", WriteY4m},
+      {"md5", {".md5"}, kNone, "text: size, and MD5 of each frame's RGB bytes", WriteMd5},
+      {"null", {}, kNone, "writes nothing, for timing", WriteNothing},
+  };
+  return formats;
+}
+
+fs::path SidecarOf(const fs::path& target) { return target.string() + ".recipe.json"; }
+
+void CheckWritable(const Clip& clip) {
+  if (clip.frames.empty()) ThrowUsage("a clip without frames cannot be written");
+  if (!(clip.fps >= 0.1 && clip.fps <= 1000))
+    ThrowUsage("fps is ", clip.fps, ", from 0.1 to 1000 is expected");
+  MVD_CHECK(clip.width > 0 && clip.height > 0);
+  for (const Image& frame : clip.frames) {
+    MVD_CHECK_EQ(frame.width, clip.width);
+    MVD_CHECK_EQ(frame.height, clip.height);
+    MVD_CHECK_EQ(frame.rgb.size(), size_t(clip.width) * size_t(clip.height) * 3);
+  }
+}
+
+// A folder is never replaced: it may hold what somebody else put there.
+void CheckFolderTarget(const fs::path& target) {
+  std::error_code code;
+  if (!fs::exists(target, code)) return;
+  if (!fs::is_directory(target, code)) ThrowBadInput(target.string(), "exists and is not a folder");
+  if (!fs::is_empty(target, code)) {
+    ThrowBadInput(target.string(), "is a folder that is not empty; a PNG sequence needs a new or empty one");
+  }
+}
+
+void WriteSidecar(const fs::path& target, const std::string& recipe) {
+  const fs::path sidecar = SidecarOf(target);
+  if (!recipe.empty()) return WriteFile(sidecar, recipe);
+  std::error_code code;
+  fs::remove(sidecar, code);  // an earlier clip's recipe must not pass for this one's
+}
+
+}  // namespace
+
+Clip FramesFromFloat(std::span<const float> thwc, int64_t frames, int64_t height, int64_t width, double fps) {
+  MVD_CHECK(frames >= 0 && height > 0 && width > 0 && height * width <= kMaxPixels);
+  MVD_CHECK_EQ(int64_t(thwc.size()), frames * height * width * 3);
+  Clip clip{int(width), int(height), fps, {}};
+  const float* from = thwc.data();
+  for (int64_t t = 0; t < frames; ++t) {
+    Image image{int(width), int(height), std::vector<uint8_t>(size_t(height * width * 3))};
+    for (uint8_t& to : image.rgb) {
+      const float value = *from++;
+      // The comparison is false for NaN. nearbyint rounds ties to even, as numpy's round does.
+      to = value > 0 ? uint8_t(std::nearbyint(std::min(value, 1.0f) * 255.0f)) : uint8_t(0);
+    }
+    clip.frames.push_back(std::move(image));
+  }
+  return clip;
+}
+
+std::span<const ClipFormat> ClipFormats() { return Formats(); }
+
+std::string ClipFormatNames() {
+  std::string names;
+  for (const ClipFormat& format : Formats()) {
+    if (!names.empty()) names += ", ";
+    names += format.name;
+  }
+  return names;
+}
+
+const ClipFormat* FindClipFormat(std::string_view path_or_name) {
+  std::string text(path_or_name);
+  for (char& c : text) c = char(std::tolower(static_cast<unsigned char>(c)));
+  for (const ClipFormat& format : Formats()) {
+    if (format.name == text) return &format;
+  }
+  const std::string extension = text.ends_with('/') ? "/" : fs::path(text).extension().string();
+  for (const ClipFormat& format : Formats()) {
+    if (std::ranges::find(format.extensions, extension) != format.extensions.end()) return &format;
+  }
+  return nullptr;
+}
+
+void WriteClip(const Clip& clip, const fs::path& target, const ClipFormat& format,
+               const std::string& recipe_json) {
+  CheckWritable(clip);
+  MVD_CHECK(recipe_json.find('\0') == std::string::npos, "a recipe is text");
+  if (format.write == WriteNothing) return;
+  // "frames/" names the folder "frames".
+  const fs::path path = target.has_filename() ? target : target.parent_path();
+  if (format.write == WritePngSequence) CheckFolderTarget(path);
+  AtomicFile file(path);
+  format.write(clip, recipe_json, file.temporary(), path.string());
+  if (format.recipe == RecipePlace::kSidecar) WriteSidecar(path, recipe_json);
+  file.Commit();
+}
+
+void AppendFrame(Clip& clip, Image frame, const std::string& name) {
+  if (clip.frames.empty()) {
+    clip.width = frame.width;
+    clip.height = frame.height;
+  }
+  const auto count = int64_t(clip.frames.size());
+  if (frame.width != clip.width || frame.height != clip.height) {
+    ThrowBadInput(name, "frame ", count, " has ", frame.width, "x", frame.height, " pixels, the first has ",
+                  clip.width, "x", clip.height);
+  }
+  if (count >= kMaxClipFrames || (count + 1) * int64_t(frame.rgb.size()) > kMaxClipBytes) {
+    ThrowBadInput(name, "holds more than ", kMaxClipFrames, " frames or ", kMaxClipBytes >> 30,
+                  " GiB of pixels; read fewer frames");
+  }
+  clip.frames.push_back(std::move(frame));
+}
+
+}  // namespace mvd

@@ -1,0 +1,105 @@
+#include "mvd/media/image.h"
+
+#include <algorithm>
+#include <array>
+#include <cctype>
+
+#include "mvd/base/atomic_file.h"
+#include "mvd/base/error.h"
+#include "mvd/media/codecs.h"
+
+namespace mvd {
+namespace fs = std::filesystem;
+namespace {
+
+using namespace std::string_view_literals;
+
+// An uncompressed 16-bit RGBA picture of kMaxPixels; nothing honest is larger.
+constexpr size_t kMaxFileBytes = size_t(kMaxPixels) * 8;
+
+std::string_view AsText(std::span<const uint8_t> bytes) {
+  return {reinterpret_cast<const char*>(bytes.data()), bytes.size()};
+}
+
+bool IsPng(std::string_view head) { return head.starts_with("\x89PNG\r\n\x1a\n"sv); }
+bool IsJpeg(std::string_view head) { return head.starts_with("\xff\xd8\xff"sv); }
+bool IsWebp(std::string_view head) {
+  return head.size() >= 12 && head.starts_with("RIFF"sv) && head.substr(8, 4) == "WEBP"sv;
+}
+
+// Every kind of picture we read.
+struct ImageFormat {
+  std::string_view name;
+  std::array<std::string_view, 2> extensions;
+  bool (*matches)(std::string_view head);
+  Image (*decode)(std::span<const uint8_t> bytes, const std::string& name);
+};
+constexpr ImageFormat kFormats[] = {
+    {"png", {".png", ".png"}, IsPng, DecodePng},
+    {"jpeg", {".jpg", ".jpeg"}, IsJpeg, DecodeJpeg},
+    {"webp", {".webp", ".webp"}, IsWebp, DecodeWebp},
+};
+
+const ImageFormat* FormatOf(std::span<const uint8_t> bytes) {
+  for (const ImageFormat& format : kFormats) {
+    if (format.matches(AsText(bytes))) return &format;
+  }
+  return nullptr;
+}
+
+bool HasImageExtension(const fs::path& path) {
+  std::string extension = path.extension().string();
+  for (char& c : extension) c = char(std::tolower(static_cast<unsigned char>(c)));
+  return std::ranges::any_of(kFormats, [&](const ImageFormat& format) {
+    return std::ranges::find(format.extensions, extension) != format.extensions.end();
+  });
+}
+
+}  // namespace
+
+Image AllocateImage(uint64_t width, uint64_t height, const std::string& name) {
+  if (width == 0 || height == 0) ThrowBadInput(name, "the picture is empty: ", width, "x", height, " pixels");
+  if (width > uint64_t(kMaxPixels) || height > uint64_t(kMaxPixels) ||
+      width * height > uint64_t(kMaxPixels)) {
+    ThrowBadInput(name, "the picture is too large: ", width, "x", height, " pixels, at most ", kMaxPixels,
+                  " are read");
+  }
+  return {int(width), int(height), std::vector<uint8_t>(width * height * 3)};
+}
+
+std::string_view ImageFormatOf(std::span<const uint8_t> bytes) {
+  const ImageFormat* format = FormatOf(bytes);
+  return format ? format->name : std::string_view();
+}
+
+Image DecodeImage(std::span<const uint8_t> bytes, const std::string& name) {
+  const ImageFormat* format = FormatOf(bytes);
+  if (!format) ThrowBadInput(name, bytes.empty() ? "is empty" : "is no PNG, JPEG or WebP picture");
+  return format->decode(bytes, name);
+}
+
+Image ReadImage(const fs::path& path) {
+  const std::string content = ReadFile(path, kMaxFileBytes);
+  return DecodeImage({reinterpret_cast<const uint8_t*>(content.data()), content.size()}, path.string());
+}
+
+void WritePng(const fs::path& path, const Image& image, const TextMap& text) {
+  WriteFile(path, EncodePng(image, text));
+}
+
+std::vector<fs::path> ListImages(const fs::path& folder) {
+  std::error_code code;
+  if (!fs::exists(folder, code)) ThrowNotFound(folder.string());
+  fs::directory_iterator entries(folder, code);
+  if (code) ThrowBadInput(folder.string(), "cannot be read as a folder: ", code.message());
+  std::vector<fs::path> images;
+  for (const fs::directory_entry& entry : entries) {
+    const bool hidden = entry.path().filename().string().starts_with('.');
+    if (!hidden && HasImageExtension(entry.path()) && entry.is_regular_file(code))
+      images.push_back(entry.path());
+  }
+  std::ranges::sort(images);
+  return images;
+}
+
+}  // namespace mvd

@@ -1,0 +1,46 @@
+// Still pictures in and out: 8-bit RGB as diffusers' load_image makes it (EXIF turned, alpha dropped).
+#pragma once
+
+#include <cstdint>
+#include <filesystem>
+#include <map>
+#include <span>
+#include <string>
+#include <string_view>
+#include <vector>
+
+namespace mvd {
+
+// Interleaved RGB, (height, width, 3), no padding between rows.
+struct Image {
+  int width = 0;
+  int height = 0;
+  std::vector<uint8_t> rgb;
+};
+
+// No picture and no frame may have more pixels; checked from the header, before anything is decoded.
+inline constexpr int64_t kMaxPixels = 64 << 20;
+
+// Reads PNG, JPEG or WebP, told apart by content. Palette, grey, 16-bit (high byte kept) and CMYK become RGB,
+// alpha and colour profiles are dropped, EXIF orientation is applied: what PIL does in diffusers' load_image.
+// Error(kNotFound) for a missing file, Error(kBadInput) for one that is damaged, animated, too large or of
+// another kind.
+Image ReadImage(const std::filesystem::path& path);
+// The same from memory (an upload); `name` stands for the file in messages.
+Image DecodeImage(std::span<const uint8_t> bytes, const std::string& name);
+
+// "png", "jpeg" or "webp" by the first bytes of a file; empty for anything else.
+std::string_view ImageFormatOf(std::span<const uint8_t> bytes);
+
+// Keys are Latin-1 of 1 to 79 characters, values UTF-8.
+using TextMap = std::map<std::string, std::string>;
+
+// A PNG file with text chunks, written whole or not at all. The same input gives the same bytes.
+void WritePng(const std::filesystem::path& path, const Image& image, const TextMap& text = {});
+std::string EncodePng(const Image& image, const TextMap& text = {});
+
+// The pictures of a folder by extension (.png .jpg .jpeg .webp, any case), hidden files apart, sorted by
+// name. Error(kNotFound) without such a folder.
+std::vector<std::filesystem::path> ListImages(const std::filesystem::path& folder);
+
+}  // namespace mvd

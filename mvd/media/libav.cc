@@ -1,0 +1,92 @@
+#include "mvd/media/libav.h"
+
+extern "C" {
+#include <libavutil/error.h>
+#include <libavutil/log.h>
+}
+
+#include <algorithm>
+#include <cstring>
+
+#include "mvd/base/error.h"
+#include "mvd/media/codecs.h"
+
+namespace mvd {
+
+void SilenceLibav() {
+  av_log_set_callback([](void*, int, const char*, va_list) {});
+}
+
+int CheckAv(int code, const std::string& name, const char* what) {
+  if (code >= 0) return code;
+  if (code == AVERROR(ENOMEM)) throw std::bad_alloc();
+  char reason[AV_ERROR_MAX_STRING_SIZE] = "";
+  av_strerror(code, reason, sizeof reason);
+  ThrowBadInput(name, what, ": ", reason);
+}
+
+namespace {
+
+FramePtr NewFrame(int width, int height, AVPixelFormat format) {
+  FramePtr frame(CheckAlloc(av_frame_alloc()));
+  frame->width = width;
+  frame->height = height;
+  frame->format = format;
+  if (av_frame_get_buffer(frame.get(), 0) < 0) throw std::bad_alloc();
+  // Scalers and encoders look at the padding of rows: without this the bytes of a file would vary.
+  for (const AVBufferRef* buffer : frame->buf) {
+    if (buffer) std::memset(buffer->data, 0, buffer->size);
+  }
+  return frame;
+}
+
+}  // namespace
+
+FramePtr ToAvFrame(const Image& image, int width, int height) {
+  FramePtr frame = NewFrame(width, height, AV_PIX_FMT_RGB24);
+  for (int y = 0; y < height; ++y) {
+    const uint8_t* from = &image.rgb[size_t(std::min(y, image.height - 1)) * size_t(image.width) * 3];
+    uint8_t* to = frame->data[0] + ptrdiff_t(y) * frame->linesize[0];
+    std::memcpy(to, from, size_t(image.width) * 3);
+    for (int x = image.width; x < width; ++x) std::memcpy(to + x * 3, to + (image.width - 1) * 3, 3);
+  }
+  return frame;
+}
+
+FramePtr PixelConverter::Convert(const AVFrame& from, AVPixelFormat format, AVColorSpace from_space,
+                                 bool from_full, AVColorSpace to_space, bool to_full) {
+  // Exact rounding and full chroma filters: the same bytes on every processor, and no bleeding edges.
+  constexpr int kFlags =
+      SWS_BICUBIC | SWS_ACCURATE_RND | SWS_FULL_CHR_H_INT | SWS_FULL_CHR_H_INP | SWS_BITEXACT;
+  context_ =
+      CheckAlloc(sws_getCachedContext(context_, from.width, from.height, AVPixelFormat(from.format),
+                                      from.width, from.height, format, kFlags, nullptr, nullptr, nullptr));
+  sws_setColorspaceDetails(context_, sws_getCoefficients(from_space), from_full,
+                           sws_getCoefficients(to_space), to_full, 0, 1 << 16, 1 << 16);
+  FramePtr to = NewFrame(from.width, from.height, format);
+  MVD_CHECK_EQ(sws_scale(context_, from.data, from.linesize, 0, from.height, to->data, to->linesize),
+               from.height);
+  return to;
+}
+
+FramePtr PixelConverter::FromRgb(const AVFrame& rgb, AVPixelFormat format, AVColorSpace space) {
+  FramePtr frame = Convert(rgb, format, AVCOL_SPC_RGB, true, space, false);
+  frame->colorspace = space;
+  frame->color_range = AVCOL_RANGE_MPEG;
+  return frame;
+}
+
+Image PixelConverter::ToRgb(const AVFrame& frame, const std::string& name) {
+  Image image = AllocateImage(uint64_t(frame.width), uint64_t(frame.height), name);
+  if (!sws_isSupportedInput(AVPixelFormat(frame.format)))
+    ThrowBadInput(name, "its pixel format is not supported");
+  const bool full = frame.color_range == AVCOL_RANGE_JPEG;
+  const FramePtr rgb = Convert(frame, AV_PIX_FMT_RGB24, frame.colorspace, full, AVCOL_SPC_RGB, true);
+  const size_t stride = size_t(frame.width) * 3;
+  for (int y = 0; y < frame.height; ++y) {
+    std::memcpy(&image.rgb[size_t(y) * stride], rgb->data[0] + ptrdiff_t(y) * rgb->linesize[0], stride);
+  }
+  return image;
+}
+
+}  // namespace mvd

@@ -1,0 +1,158 @@
+// Clips in: one named file by libav, nothing else opened; and the recipe of any file.
+#include <algorithm>
+#include <cmath>
+
+#include "mvd/base/atomic_file.h"
+#include "mvd/base/error.h"
+#include "mvd/media/clip_writers.h"
+#include "mvd/media/codecs.h"
+#include "mvd/media/exif.h"
+#include "mvd/media/video_input.h"
+
+namespace mvd {
+namespace fs = std::filesystem;
+namespace {
+
+constexpr size_t kMaxMemoryFile = size_t(1) << 30;
+constexpr size_t kHeadBytes = 16;
+
+std::span<const uint8_t> AsBytes(const std::string& text) {
+  return {reinterpret_cast<const uint8_t*>(text.data()), text.size()};
+}
+
+// What a path leads to; only the first bytes are read. Error(kNotFound) for nothing.
+enum class Source { kFolder, kPng, kJpeg, kWebp, kGif, kY4m, kVideo };
+
+Source SourceOf(const fs::path& path) {
+  std::error_code code;
+  if (!fs::exists(path, code)) ThrowNotFound(path.string());
+  if (fs::is_directory(path, code)) return Source::kFolder;
+  if (!fs::is_regular_file(path, code)) ThrowBadInput(path.string(), "is not a regular file");
+  const std::string head = ReadHead(path, kHeadBytes);
+  if (head.empty()) ThrowBadInput(path.string(), "is empty or cannot be read");
+  const std::string_view image = ImageFormatOf(AsBytes(head));
+  if (image == "png") return Source::kPng;
+  if (image == "jpeg") return Source::kJpeg;
+  if (image == "webp") return Source::kWebp;
+  if (head.starts_with("GIF8")) return Source::kGif;
+  if (head.starts_with("YUV4MPEG2")) return Source::kY4m;
+  return Source::kVideo;
+}
+
+std::vector<fs::path> ImagesOf(const fs::path& folder) {
+  std::vector<fs::path> images = ListImages(folder);
+  if (images.empty()) ThrowBadInput(folder.string(), "holds no PNG, JPEG or WebP pictures");
+  return images;
+}
+
+Clip ReadPictures(const std::vector<fs::path>& paths, int64_t max_frames) {
+  Clip clip;
+  for (const fs::path& path : paths) {
+    if (max_frames > 0 && int64_t(clip.frames.size()) >= max_frames) break;
+    AppendFrame(clip, ReadImage(path), path.string());
+  }
+  return clip;
+}
+
+// Phones store a quarter turn as a flag (degrees, clockwise); any other angle is left alone.
+Image Rotate(Image image, int degrees) {
+  if (degrees == 90) return Orient(std::move(image), 6);
+  if (degrees == 180) return Orient(std::move(image), 3);
+  if (degrees == 270) return Orient(std::move(image), 8);
+  return image;
+}
+
+Clip ReadVideo(const fs::path& path, int64_t max_frames) {
+  VideoInput video(path);
+  Clip clip;
+  clip.fps = video.fps();
+  PixelConverter converter;
+  const FramePtr frame(CheckAlloc(av_frame_alloc()));
+  while ((max_frames == 0 || int64_t(clip.frames.size()) < max_frames) && video.Next(*frame)) {
+    Image image = Rotate(converter.ToRgb(*frame, path.string()), video.rotation());
+    AppendFrame(clip, std::move(image), path.string());
+    av_frame_unref(frame.get());
+  }
+  if (clip.frames.empty()) ThrowBadInput(path.string(), "holds no frame that can be decoded");
+  return clip;
+}
+
+std::optional<std::string> Nonempty(std::string text) {
+  if (text.empty()) return std::nullopt;
+  return text;
+}
+
+std::optional<std::string> PngRecipe(const fs::path& path) {
+  const std::string bytes = ReadFile(path, kMaxMemoryFile);
+  const TextMap text = PngText(AsBytes(bytes), path.string());
+  const auto found = text.find(kRecipeKey);
+  return found == text.end() ? std::nullopt : Nonempty(found->second);
+}
+
+std::optional<std::string> WebpRecipe(const fs::path& path) {
+  const auto xmp = WebpXmp(AsBytes(ReadFile(path, kMaxMemoryFile)));
+  return xmp ? XmpRecipe(*xmp) : std::nullopt;
+}
+
+std::optional<std::string> SidecarRecipe(const fs::path& path) {
+  const fs::path sidecar = path.string() + ".recipe.json";
+  std::error_code code;
+  if (!fs::exists(sidecar, code)) return std::nullopt;
+  return Nonempty(ReadFile(sidecar, kMaxMemoryFile));
+}
+
+}  // namespace
+
+Clip ReadClip(const fs::path& path, int64_t max_frames) {
+  MVD_CHECK_GE(max_frames, 0);
+  switch (SourceOf(path)) {
+    case Source::kFolder:
+      return ReadPictures(ImagesOf(path), max_frames);
+    case Source::kPng:
+    case Source::kJpeg:
+      return ReadPictures({path}, max_frames);
+    case Source::kWebp:
+      return ReadWebpClip(ReadFile(path, kMaxMemoryFile), max_frames, path.string());
+    default:
+      return ReadVideo(path, max_frames);
+  }
+}
+
+ClipInfo ProbeClip(const fs::path& path) {
+  const Source source = SourceOf(path);
+  if (source == Source::kWebp) return ProbeWebp(ReadFile(path, kMaxMemoryFile), path.string());
+  if (source == Source::kFolder || source == Source::kPng || source == Source::kJpeg) {
+    const bool folder = source == Source::kFolder;
+    const std::vector<fs::path> paths = folder ? ImagesOf(path) : std::vector<fs::path>{path};
+    const Image first = ReadImage(paths.front());
+    const std::string codec(ImageFormatOf(AsBytes(ReadHead(paths.front(), kHeadBytes))));
+    ClipInfo info{folder ? "folder" : codec, codec, "", first.width, first.height};
+    info.frames = int64_t(paths.size());
+    return info;
+  }
+  return VideoInput(path).Probe();
+}
+
+std::optional<std::string> ReadRecipe(const fs::path& path) {
+  switch (SourceOf(path)) {
+    case Source::kFolder: {
+      const fs::path first = ImagesOf(path).front();
+      return SourceOf(first) == Source::kPng ? PngRecipe(first) : std::nullopt;
+    }
+    case Source::kPng:
+      return PngRecipe(path);
+    case Source::kJpeg:
+      return std::nullopt;
+    case Source::kWebp:
+      return WebpRecipe(path);
+    case Source::kGif:
+      return GifRecipe(ReadFile(path, kMaxMemoryFile));
+    case Source::kY4m:
+      return SidecarRecipe(path);
+    case Source::kVideo:
+      return Nonempty(VideoInput(path).Tag(kRecipeKey));
+  }
+  return std::nullopt;
+}
+
+}  // namespace mvd

@@ -1,0 +1,73 @@
+// Function-preserving rewrites of a graph. Each is named, timed, verified and can be left out by name, so
+// that a wrong result is traced to one pass by bisection. They need no weights.
+#pragma once
+
+#include <functional>
+#include <string>
+#include <string_view>
+#include <vector>
+
+#include "mvd/ir/graph.h"
+
+namespace mvd {
+
+// What a pass is: true where it changed something. A second run of it changes nothing.
+bool DropDeadCode(Graph& graph);
+bool FoldSingleTokenAttention(Graph& graph);
+bool HoistExpand(Graph& graph);
+bool MergeLinears(Graph& graph);
+bool FoldConstants(Graph& graph);
+bool HoistClipInvariants(Graph& graph);
+bool FuseNormActivation(Graph& graph);
+bool FuseGeglu(Graph& graph);
+bool FuseActivation(Graph& graph);
+bool FuseVectorBias(Graph& graph);
+bool FuseResidual(Graph& graph);
+
+struct Pass {
+  std::string_view name;
+  std::string_view reason;
+  bool (*run)(Graph&);
+};
+
+// All of them, in the order they run. The order is meaning:
+// what removes work comes before what shares it, phases are known before fusing (a fused op runs in the later
+// phase of its parts), vectors join the bias before the residual takes the Add.
+inline constexpr Pass kPasses[] = {
+    {"dead_code", "what reaches no output need not run", DropDeadCode},
+    {"fold_single_token_attention", "softmax over one key is 1: the result is the value",
+     FoldSingleTokenAttention},
+    {"hoist_expand", "compute on one vector a clip, not on copies of it", HoistExpand},
+    {"merge_linears", "two matrices in a row are one where that pays", MergeLinears},
+    {"fold_constants", "what depends on weights alone runs when they load", FoldConstants},
+    {"hoist_clip_invariants", "what does not depend on the noise runs once a clip", HoistClipInvariants},
+    {"fuse_norm_activation", "one sweep over memory instead of two", FuseNormActivation},
+    {"fuse_geglu", "the gate never reaches memory", FuseGeglu},
+    {"fuse_activation", "the activation is the layer's epilogue", FuseActivation},
+    {"fuse_vector_bias", "a vector for each clip is part of the bias", FuseVectorBias},
+    {"fuse_residual", "the sum is the layer's epilogue", FuseResidual},
+};
+
+struct PassOptions {
+  std::vector<std::string> skip = {};  // names of kPasses
+  std::vector<std::string> only = {};  // empty: all
+  // Hears the graph before (`after` false) and after each pass that runs; for dumps.
+  std::function<void(const Pass&, bool after, const Graph&)> observer = {};
+};
+
+struct PassReport {
+  struct Entry {
+    std::string_view name;
+    bool changed = false;
+    double seconds = 0;
+    int64_t nodes_before = 0, nodes_after = 0;
+  };
+  std::vector<Entry> entries;  // those that ran, in order
+  bool changed() const;
+};
+
+// Runs kPasses in order, and Verify after each. Throws Error(kUsage) listing the names where `skip` or `only`
+// has one that is not among them.
+PassReport RunPasses(Graph& graph, const PassOptions& options = {});
+
+}  // namespace mvd
