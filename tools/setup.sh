@@ -2,8 +2,8 @@
 # Installs the Debian packages that are missing; silent and quick when none is. Arguments: build, test.
 set -euo pipefail
 
-build=(cmake ninja-build g++ ccache pkg-config libdnnl-dev libcli11-dev nlohmann-json3-dev libpng-dev libjpeg62-turbo-dev
-       libwebp-dev libxxhash-dev libavcodec-dev libavformat-dev libavutil-dev libswscale-dev)
+build=(cmake ninja-build g++ ccache pkgconf libdnnl-dev libcli11-dev nlohmann-json3-dev libpng-dev libjpeg62-turbo-dev
+       libwebp-dev libxxhash-dev libavcodec-dev libavformat-dev libavutil-dev libswscale-dev libavfilter-dev)
 test=(libgtest-dev libgmock-dev libbenchmark-dev python3 clang-format-14 clang-14 libclang-rt-14-dev ffmpeg)
 
 wanted=()

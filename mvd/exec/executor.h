@@ -28,7 +28,7 @@ struct MemoryPlan {
 
 struct ExecOptions {
   DType dtype = DType::kF32;  // of weights and activations; sums are f32 at least
-  Threads threads;
+  Threads threads = {};
   std::string isa = "auto";  // the highest instruction set a kernel may use
   const CancelToken* cancel = nullptr;
 };

@@ -104,6 +104,7 @@ class ReferenceExecutor : public Executor {
     Compute(new_clip ? Phase::kClip : Phase::kStep, Phase::kStep);
     for (size_t i = 0; i < outputs.size(); ++i) {
       const Tensor& value = values_[size_t(graph_.outputs[i].value)];
+      MVD_CHECK_EQ(outputs[i].shape.elements(), value.elements());
       std::copy(value.f32().begin(), value.f32().end(), outputs[i].f32().begin());
     }
   }

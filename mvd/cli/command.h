@@ -1,0 +1,40 @@
+// What a command of the program is: its flags on a CLI11 subcommand, and a function to run. main.cc lists
+// them.
+#pragma once
+
+#include <CLI/CLI.hpp>
+#include <functional>
+#include <nlohmann/json.hpp>
+#include <string>
+
+#include "mvd/base/cancel.h"
+#include "mvd/base/error.h"
+
+namespace mvd::cli {
+
+// What every command shares. Results go to stdout, everything else to stderr.
+struct Session {
+  const CancelToken* cancel = nullptr;
+  bool json = false;   // one object on stdout, nothing else there
+  bool quiet = false;  // no progress
+};
+
+using Runner = std::function<Exit(Session&)>;
+
+struct Command {
+  const char* name;
+  const char* help;
+  // Declares the flags on `app` and returns what runs once they are parsed.
+  Runner (*declare)(CLI::App& app);
+};
+
+Runner DeclareGenerate(CLI::App& app);
+Runner DeclareInspect(CLI::App& app);
+Runner DeclareExplain(CLI::App& app);
+Runner DeclareCost(CLI::App& app);
+Runner DeclareCheck(CLI::App& app);
+Runner DeclareBench(CLI::App& app);
+Runner DeclareInit(CLI::App& app);
+Runner DeclareDoctor(CLI::App& app);
+
+}  // namespace mvd::cli

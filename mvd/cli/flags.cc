@@ -1,0 +1,125 @@
+#include "mvd/cli/flags.h"
+
+#include <cstdio>
+#include <fstream>
+
+#include "mvd/cpu/isa.h"
+
+namespace mvd::cli {
+
+void ExecFlags::Declare(CLI::App& app) {
+  const char* group = "Execution";
+  app.add_option("--executor", executor, "Which executor runs: cpu, reference, null")
+      ->capture_default_str()
+      ->group(group);
+  app.add_option("--dtype,--precision", dtype, "Weights and activations: auto, f32, bf16")
+      ->capture_default_str()
+      ->group(group);
+  app.add_option("--isa", isa, "Highest instruction set to use; doctor lists them")
+      ->capture_default_str()
+      ->group(group);
+  app.add_option("-t,--threads", threads, "Threads; 0 uses every processor")
+      ->capture_default_str()
+      ->group(group)
+      ->check(CLI::Range(0, 1024));
+  app.add_flag("--pin", pin, "Bind each thread to one processor")->group(group);
+  app.add_option("--skip", skip, "Leave out a pass by name (repeatable); explain lists them")->group(group);
+}
+
+NetworkOptions ExecFlags::Resolve(const CancelToken* cancel) const {
+  NetworkOptions options;
+  options.executor = executor;
+  options.passes.skip = skip;
+  options.exec.isa = isa;
+  options.exec.cancel = cancel;
+  options.exec.threads = {threads > 0 ? threads : HardwareThreads(), pin};
+  const IsaLevel& level = FindIsa(isa);
+  // bf16 through emulation is slower than f32: only where the processor has it.
+  const bool native = level.name == "avx512_bf16" || level.name == "amx";
+  const std::string name = dtype != "auto" ? dtype : executor == "cpu" && native ? "bf16" : "f32";
+  const auto parsed = ParseDType(name);
+  if (!parsed || (*parsed != DType::kF32 && *parsed != DType::kBF16)) {
+    ThrowUsage("--dtype ", dtype, ": expected auto, f32 or bf16");
+  }
+  options.exec.dtype = *parsed;
+  return options;
+}
+
+void ModelFlags::Declare(CLI::App& app) {
+  const char* group = "Model";
+  app.add_option("-m,--model", model, "Model folder in diffusers' layout")->group(group);
+  app.add_option("--preset", preset,
+                 "Random weights of a known architecture instead of a folder: svd, svd-xt, svd-tiny")
+      ->group(group);
+  app.add_option("--weight-seed", weight_seed, "Seed of a preset's random weights")
+      ->capture_default_str()
+      ->group(group);
+}
+
+Model ModelFlags::Open(const NetworkOptions& options) const {
+  if (!model.empty() && !preset.empty()) ThrowUsage("--model and --preset exclude each other");
+  if (!model.empty()) return Model::Open(model);
+  if (preset.empty()) ThrowUsage("--model or --preset is needed");
+  return Model::Random(FindPreset(preset), weight_seed, options.exec.dtype, options.exec.threads);
+}
+
+ModelConfigs ModelFlags::Configs(ClipDefaults* defaults) const {
+  const Model opened = Open({});
+  if (defaults) *defaults = opened.defaults();
+  return opened.configs();
+}
+
+void SizeFlags::Declare(CLI::App& app) {
+  const char* group = "Size";
+  app.add_option("--height,-H", height, "Pixels; default from the model")
+      ->group(group)
+      ->check(CLI::Range(8, 1 << 14));
+  app.add_option("--width,-W", width, "Pixels; default from the model")
+      ->group(group)
+      ->check(CLI::Range(8, 1 << 14));
+  app.add_option("--frames,--num-frames,--num_frames", frames, "Frames; default from the model")
+      ->group(group)
+      ->check(CLI::Range(1, 1024));
+  app.add_option("--batch", batch, "Clips in one call")
+      ->capture_default_str()
+      ->group(group)
+      ->check(CLI::Range(1, 64));
+}
+
+CallSizes SizeFlags::Resolve(const ClipDefaults& defaults) const {
+  return {batch, frames > 0 ? frames : defaults.frames, height > 0 ? height : defaults.height,
+          width > 0 ? width : defaults.width};
+}
+
+std::string FormatBytes(double bytes) {
+  const char* units[] = {"B", "kB", "MB", "GB", "TB"};
+  int unit = 0;
+  while (bytes >= 1000 && unit < 4) bytes /= 1000, ++unit;
+  char text[32];
+  std::snprintf(text, sizeof(text), unit == 0 ? "%.0f %s" : "%.3g %s", bytes, units[unit]);
+  return text;
+}
+
+std::string FormatSeconds(double seconds) {
+  char text[32];
+  if (seconds < 60)
+    std::snprintf(text, sizeof(text), "%.1f s", seconds);
+  else
+    std::snprintf(text, sizeof(text), "%d min %02d s", int(seconds) / 60, int(seconds) % 60);
+  return text;
+}
+
+namespace {
+int64_t StatusField(const std::string& key) {
+  std::ifstream status("/proc/self/status");
+  for (std::string line; std::getline(status, line);) {
+    if (line.starts_with(key)) return std::stoll(line.substr(key.size())) * 1024;
+  }
+  return 0;
+}
+}  // namespace
+
+int64_t PeakResidentBytes() { return StatusField("VmHWM:"); }
+int64_t ResidentBytes() { return StatusField("VmRSS:"); }
+
+}  // namespace mvd::cli

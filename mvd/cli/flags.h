@@ -1,0 +1,54 @@
+// Flags that several commands take, declared once.
+#pragma once
+
+#include <CLI/CLI.hpp>
+#include <optional>
+#include <string>
+#include <vector>
+
+#include "mvd/engine/model.h"
+#include "mvd/engine/network.h"
+
+namespace mvd::cli {
+
+// Where and how graphs run.
+struct ExecFlags {
+  std::string executor = "cpu";
+  std::string dtype = "auto";  // bf16 where the processor computes it, else f32
+  std::string isa = "auto";
+  int threads = 0;  // 0: all
+  bool pin = false;
+  std::vector<std::string> skip;
+
+  void Declare(CLI::App& app);
+  // Throws Error(kUsage) for a value that does not exist. `cancel` may be null.
+  NetworkOptions Resolve(const CancelToken* cancel) const;
+};
+
+// A model from a folder, or a preset's architecture with seeded random weights.
+struct ModelFlags {
+  std::string model;
+  std::string preset;
+  uint64_t weight_seed = 0;
+
+  void Declare(CLI::App& app);
+  Model Open(const NetworkOptions& options) const;  // needs one of the two
+  ModelConfigs Configs(ClipDefaults* defaults = nullptr) const;
+};
+
+// Sizes of the clip; 0 means the model's default.
+struct SizeFlags {
+  int64_t height = 0, width = 0, frames = 0, batch = 1;
+
+  void Declare(CLI::App& app);
+  CallSizes Resolve(const ClipDefaults& defaults) const;
+};
+
+std::string FormatBytes(double bytes);  // "3.05 GB"
+std::string FormatSeconds(double seconds);
+
+// Peak resident memory of this process so far; resets only with the process.
+int64_t PeakResidentBytes();
+int64_t ResidentBytes();
+
+}  // namespace mvd::cli

@@ -1,0 +1,112 @@
+// init: a model folder in diffusers' layout with seeded random weights, for tests, benchmarks and training
+// from scratch.
+#include <cstdio>
+#include <filesystem>
+#include <fstream>
+#include <iostream>
+#include <set>
+
+#include "mvd/base/atomic_file.h"
+#include "mvd/cli/command.h"
+#include "mvd/cli/flags.h"
+#include "mvd/cli/terminal.h"
+#include "mvd/engine/random_weights.h"
+#include "mvd/io/safetensors.h"
+
+namespace mvd::cli {
+namespace fs = std::filesystem;
+namespace {
+
+struct Options {
+  std::string preset = "svd", config, output, dtype = "f32";
+  uint64_t seed = 0;
+  int threads = 0;
+  bool force = false;
+};
+
+// Weights of all components that share a folder: a VAE's encoder and decoder are one file.
+std::map<std::string, std::vector<Graph>> GraphsByFolder(const ModelConfigs& configs) {
+  std::map<std::string, std::vector<Graph>> folders;
+  const CallSizes small{.batch = 1, .frames = 1, .height = 64, .width = 64};
+  for (const ComponentInfo& info : Components())
+    folders[std::string(info.folder)].push_back(info.build(configs, small));
+  return folders;
+}
+
+void WriteWeights(const std::vector<Graph>& graphs, uint64_t seed, DType dtype, const Threads& threads,
+                  const fs::path& file, const CancelToken* cancel, const Progress& progress) {
+  std::map<std::string, TensorInfo> tensors;
+  std::vector<RandomWeights> sources;
+  for (const Graph& graph : graphs) {
+    sources.emplace_back(graph, seed, dtype, threads);
+    tensors.insert(sources.back().tensors().begin(), sources.back().tensors().end());
+  }
+  SafetensorsWriter writer(file, tensors, {{"format", "pt"}});
+  std::set<std::string> written;
+  for (RandomWeights& source : sources) {
+    for (const auto& [name, info] : source.tensors()) {
+      if (cancel) cancel->Poll();
+      if (!written.insert(name).second) continue;
+      writer.Write(name, source.Get(name));
+      source.Release(name);
+      progress("write " + file.parent_path().filename().string(),
+               double(written.size()) / double(tensors.size()));
+    }
+  }
+  writer.Commit();
+}
+
+Exit Init(Session& session, const Options& o) {
+  const auto dtype = ParseDType(o.dtype);
+  if (!dtype || (*dtype != DType::kF32 && *dtype != DType::kBF16 && *dtype != DType::kF16)) {
+    ThrowUsage("--dtype ", o.dtype, ": expected f32, bf16 or f16");
+  }
+  Preset preset = FindPreset(o.preset);
+  if (!o.config.empty()) preset.models = Model::Open(o.config).configs();
+  const fs::path target(o.output);
+  if (fs::exists(target) && !(fs::is_directory(target) && fs::is_empty(target)) && !o.force) {
+    ThrowUsage(o.output, " exists and is not an empty folder; --force writes into it");
+  }
+  StatusLine status(session.quiet);
+  const Threads threads{o.threads > 0 ? o.threads : HardwareThreads()};
+  // The folder appears under its name only once it is whole.
+  const bool in_place = fs::exists(target);
+  std::optional<AtomicFile> pending;
+  if (!in_place) pending.emplace(target);
+  const fs::path folder = in_place ? target : pending->temporary();
+  fs::create_directories(folder);
+  WriteConfigs(preset, folder);
+  for (const auto& [name, graphs] : GraphsByFolder(preset.models)) {
+    const char* file = name == "image_encoder" ? "model.safetensors" : "diffusion_pytorch_model.safetensors";
+    WriteWeights(graphs, o.seed, *dtype, threads, folder / name / file, session.cancel, status.AsProgress());
+  }
+  if (pending) pending->Commit();
+  status.Clear();
+  if (session.json) {
+    std::cout << nlohmann::json{{"model", o.output},
+                                {"preset", o.preset},
+                                {"seed", o.seed},
+                                {"dtype", o.dtype}}
+                     .dump()
+              << "\n";
+  } else {
+    std::printf("%s\n", o.output.c_str());
+  }
+  return Exit::kOk;
+}
+
+}  // namespace
+
+Runner DeclareInit(CLI::App& app) {
+  auto o = std::make_shared<Options>();
+  app.add_option("--preset", o->preset, "Architecture: svd, svd-xt, svd-tiny")->capture_default_str();
+  app.add_option("--config", o->config, "Take the networks' configs from this model folder instead");
+  app.add_option("--seed", o->seed, "Seed of the weights")->capture_default_str();
+  app.add_option("-o,--output", o->output, "Folder to write")->required();
+  app.add_option("--dtype", o->dtype, "f32, bf16 or f16")->capture_default_str();
+  app.add_option("-t,--threads", o->threads, "Threads; 0 uses every processor")->capture_default_str();
+  app.add_flag("--force", o->force, "Write into a folder that is not empty");
+  return [o](Session& session) { return Init(session, *o); };
+}
+
+}  // namespace mvd::cli

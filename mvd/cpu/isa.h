@@ -1,0 +1,24 @@
+// The one table of instruction sets: name, what the processor must have, our kernels, oneDNN's limit.
+#pragma once
+
+#include <span>
+#include <string_view>
+
+#include "mvd/cpu/kernels/kernels.h"
+
+namespace mvd {
+
+struct IsaLevel {
+  std::string_view name;  // "scalar", "avx2", "avx512", "avx512_bf16", "amx"
+  bool (*supported)();    // by this processor and operating system
+  const kernels::KernelTable& (*kernels)();
+  int onednn;  // dnnl::cpu_isa this level allows
+  bool bf16;   // oneDNN computes bf16 here
+};
+
+std::span<const IsaLevel> IsaLevels();  // in rising order
+// The level named, or the best one for "auto". Throws Error(kUsage) for an unknown name or one this processor
+// lacks.
+const IsaLevel& FindIsa(std::string_view name);
+
+}  // namespace mvd

@@ -1,0 +1,31 @@
+// One level's kernels as a table.
+#include "mvd/cpu/kernels/level.h"
+
+namespace mvd::kernels::MVD_ISA {
+namespace {
+
+template <class E>
+constexpr TypedKernels<E> kTyped = {
+    .group_stats = GroupStatsOf<E>,
+    .scale_shift = ScaleShift<E>,
+    .layer_norm = LayerNorm<E>,
+    .activate = Activate<E>,
+    .geglu = Geglu<E>,
+    .multiply = Multiply<E>,
+    .affine = Affine<E>,
+    .add = Add<E>,
+    .add_row = AddRow<E>,
+    .blend = Blend<E>,
+    .attention = Attention<E>,
+    .attention_scratch = AttentionScratch<E>,
+    .attention_few = AttentionFew<E>,
+};
+
+constexpr KernelTable kTable = {
+    .isa = MVD_ISA_NAME, .to_bf16 = ToBf16, .to_f32 = ToF32, .f32 = kTyped<float>, .bf16 = kTyped<BF16Bits>};
+
+}  // namespace
+
+const KernelTable& Table() { return kTable; }
+
+}  // namespace mvd::kernels::MVD_ISA

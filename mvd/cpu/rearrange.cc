@@ -1,0 +1,126 @@
+// Ops that move elements without changing them: copies of runs that lie together.
+#include <cstring>
+
+#include "mvd/cpu/program.h"
+
+namespace mvd::cpu {
+namespace {
+
+// Elements inside one index of `axis`, and the number of indices before it.
+int64_t Inside(const Shape& shape, int axis) {
+  int64_t n = 1;
+  for (int i = axis; i < 5; ++i) n *= shape[i];
+  return n;
+}
+
+Shape Full(const Dims& d) { return {d.b, d.t, d.h, d.w, d.c}; }
+
+// Copies `runs` runs of `bytes`, the i-th from source + i * source_step to target + i * target_step.
+Step CopyRuns(Program& program, ValueId id, int64_t runs, int64_t bytes, const char* source,
+              int64_t source_step, char* target, int64_t target_step) {
+  const int64_t piece = std::max<int64_t>(1, 2 * kElementsPerItem / bytes);
+  return {id, [=, &program] {
+            ForPieces(program, runs, piece, [&](int64_t first, int64_t count, int) {
+              for (int64_t i = first; i < first + count; ++i) {
+                std::memcpy(target + i * target_step, source + i * source_step, size_t(bytes));
+              }
+            });
+          }};
+}
+
+Step MakeConcat(Program& program, ValueId id) {
+  const Node& node = program.node(id);
+  const int axis = int(node.as<AxisAttrs>().axis);
+  const int64_t element = int64_t(SizeOf(program.type(id)));
+  const Shape out = Full(program.dims(id));
+  const int64_t target_step = Inside(out, axis) * element, runs = out.elements() / Inside(out, axis);
+  std::vector<Step> parts;
+  char* target = program.at<char>(id);
+  for (ValueId input : node.inputs) {
+    MVD_CHECK(program.type(input) == program.type(id), node.name, ": parts of one type");
+    const int64_t bytes = Inside(Full(program.dims(input)), axis) * element;
+    parts.push_back(CopyRuns(program, id, runs, bytes, program.at<char>(input), bytes, target, target_step));
+    target += bytes;
+  }
+  return {id, [parts = std::move(parts)] {
+            for (const Step& part : parts) part.run();
+          }};
+}
+
+Step MakeSlice(Program& program, ValueId id) {
+  const Node& node = program.node(id);
+  const auto& a = node.as<SliceAttrs>();
+  const int axis = int(a.axis);
+  const int64_t element = int64_t(SizeOf(program.type(id)));
+  const Shape in = Full(program.dims(node.inputs[0])), out = Full(program.dims(id));
+  const int64_t bytes = Inside(out, axis) * element, step = Inside(in, axis) * element;
+  const char* source = program.at<char>(node.inputs[0]) + a.start * (step / in[axis]);
+  return CopyRuns(program, id, out.elements() / Inside(out, axis), bytes, source, step, program.at<char>(id),
+                  bytes);
+}
+
+// Expand and ResizeNearest: each output token is a copy of one input token. Mixed types convert on the way.
+Step MakeGather(Program& program, ValueId id,
+                const std::function<int64_t(int64_t, int64_t, int64_t, int64_t)>& from) {
+  const Node& node = program.node(id);
+  const Dims y = program.dims(id), x = program.dims(node.inputs[0]);
+  MVD_CHECK(x.c == y.c, node.name, ": tokens are copied whole");
+  const DType in_type = program.type(node.inputs[0]), out_type = program.type(id);
+  const char* source = program.at<char>(node.inputs[0]);
+  char* target = program.at<char>(id);
+  const auto rows = std::make_shared<std::vector<int32_t>>();
+  for (int64_t b = 0; b < y.b; ++b) {
+    for (int64_t t = 0; t < y.t; ++t) {
+      for (int64_t h = 0; h < y.h; ++h) {
+        for (int64_t w = 0; w < y.w; ++w) rows->push_back(int32_t(from(b, t, h, w)));
+      }
+    }
+  }
+  const size_t in_bytes = size_t(x.c) * SizeOf(in_type), out_bytes = size_t(x.c) * SizeOf(out_type);
+  return {id, [=, &program] {
+            ForPieces(program, int64_t(rows->size()), std::max<int64_t>(1, kElementsPerItem / x.c),
+                      [&](int64_t first, int64_t count, int) {
+                        for (int64_t i = first; i < first + count; ++i) {
+                          const char* row = source + size_t((*rows)[size_t(i)]) * in_bytes;
+                          if (in_type == out_type) {
+                            std::memcpy(target + size_t(i) * out_bytes, row, out_bytes);
+                          } else {
+                            Convert(in_type, row, out_type, target + size_t(i) * out_bytes, size_t(x.c));
+                          }
+                        }
+                      });
+          }};
+}
+
+}  // namespace
+
+Step MakeRearrange(Program& program, ValueId id) {
+  const Node& node = program.node(id);
+  switch (node.op) {
+    case Op::kConcat:
+      return MakeConcat(program, id);
+    case Op::kSlice:
+      return MakeSlice(program, id);
+    case Op::kReshape:
+      return {id, [] {}};  // the planner gives it its input's bytes
+    case Op::kExpand: {
+      const Dims x = program.dims(node.inputs[0]);
+      const auto clip = [](int64_t i, int64_t n) { return n == 1 ? 0 : i; };
+      return MakeGather(program, id, [=](int64_t b, int64_t t, int64_t h, int64_t w) {
+        return ((clip(b, x.b) * x.t + clip(t, x.t)) * x.h + clip(h, x.h)) * x.w + clip(w, x.w);
+      });
+    }
+    case Op::kResizeNearest: {
+      const Dims x = program.dims(node.inputs[0]), y = program.dims(id);
+      return MakeGather(program, id, [=](int64_t b, int64_t t, int64_t h, int64_t w) {
+        return ((b * x.t + t * x.t / y.t) * x.h + h * x.h / y.h) * x.w + w * x.w / y.w;
+      });
+    }
+    default:
+      break;
+  }
+  MVD_CHECK(false, Name(node.op), " does not rearrange");
+  return {};
+}
+
+}  // namespace mvd::cpu

@@ -1,0 +1,152 @@
+#include "mvd/engine/model.h"
+
+#include <array>
+
+#include "mvd/base/atomic_file.h"
+#include "mvd/base/error.h"
+#include "mvd/engine/random_weights.h"
+
+namespace mvd {
+namespace fs = std::filesystem;
+namespace {
+
+// scheduler_config.json's fields, once for reading and writing. `sample/` knows no JSON.
+struct SchedulerFile {
+  static constexpr std::string_view kClassKey = "_class_name";
+  static constexpr std::string_view kClassName = "EulerDiscreteScheduler";
+  SchedulerConfig config;
+
+  template <class V>
+  void Visit(V&& v) {
+    v("num_train_timesteps", config.num_train_timesteps), v("beta_start", config.beta_start);
+    v("beta_end", config.beta_end), v("beta_schedule", config.beta_schedule);
+    v("trained_betas", config.trained_betas), v("prediction_type", config.prediction_type);
+    v("interpolation_type", config.interpolation_type), v("use_karras_sigmas", config.use_karras_sigmas);
+    v("use_exponential_sigmas", config.use_exponential_sigmas), v("use_beta_sigmas", config.use_beta_sigmas);
+    v("sigma_min", config.sigma_min), v("sigma_max", config.sigma_max);
+    v("timestep_spacing", config.timestep_spacing), v("timestep_type", config.timestep_type);
+    v("steps_offset", config.steps_offset), v("rescale_betas_zero_snr", config.rescale_betas_zero_snr);
+    v("final_sigmas_type", config.final_sigmas_type);
+  }
+};
+
+// What a config.json tells of its class where model_index.json does not.
+std::string ClassOf(const ModelComponent& component) {
+  if (!component.class_name.empty()) return component.class_name;
+  for (const char* key : {"_class_name", "image_processor_type", "feature_extractor_type"}) {
+    if (component.config.contains(key) && component.config[key].is_string()) return component.config[key];
+  }
+  if (component.config.contains("architectures") && component.config["architectures"].is_array() &&
+      !component.config["architectures"].empty() && component.config["architectures"][0].is_string()) {
+    return component.config["architectures"][0];
+  }
+  return component.config.value("model_type", "") == "clip_vision_model" ? "CLIPVisionModelWithProjection"
+                                                                         : "";
+}
+
+ClipPreprocessing PreprocessingOf(const FeatureExtractorConfig& config, int64_t image_size,
+                                  const std::string& file) {
+  ClipPreprocessing result;
+  result.size = image_size;
+  if (config.image_mean.size() != 3)
+    ThrowBadInput(file, "key 'image_mean' has ", config.image_mean.size(), " values, expected 3");
+  if (config.image_std.size() != 3)
+    ThrowBadInput(file, "key 'image_std' has ", config.image_std.size(), " values, expected 3");
+  std::copy_n(config.image_mean.begin(), 3, result.mean.begin());
+  std::copy_n(config.image_std.begin(), 3, result.stddev.begin());
+  return result;
+}
+
+}  // namespace
+
+void Model::ReadComponent(const ModelComponent& component) {
+  const std::string file = (component.folder / component.config_file).string();
+  const std::string class_name = ClassOf(component);
+  const nlohmann::json& json = component.config;
+  const auto serves = [&](std::initializer_list<const char*> names) {
+    for (const char* name : names) folders_[name] = component.folder;
+  };
+  if (class_name == SvdUnetConfig::kClassName) {
+    configs_.unet = ReadConfig<SvdUnetConfig>(json, file);
+    defaults_.frames = configs_.unet.num_frames;
+    defaults_.decode_chunk_size = configs_.unet.num_frames;
+    serves({"unet"});
+  } else if (class_name == VaeConfig::kClassName) {
+    configs_.vae = ReadConfig<VaeConfig>(json, file);
+    serves({"vae_encoder", "vae_decoder"});
+  } else if (class_name == TaesdConfig::kClassName) {
+    configs_.taesd = ReadConfig<TaesdConfig>(json, file);
+    serves({"taesd_encoder", "taesd_decoder"});
+  } else if (class_name == "CLIPVisionModelWithProjection") {
+    configs_.image_encoder = ReadConfig<ClipVisionConfig>(json, file);
+    serves({"image_encoder"});
+  } else if (class_name == SchedulerFile::kClassName) {
+    scheduler_ = ReadConfig<SchedulerFile>(json, file).config;
+    scheduler_file_ = file;
+  } else if (class_name == FeatureExtractorConfig::kClassName || class_name == "CLIPFeatureExtractor") {
+    configs_.feature_extractor = ReadConfig<FeatureExtractorConfig>(json, file);
+    preprocessing_ = PreprocessingOf(configs_.feature_extractor, preprocessing_.size, file);
+  } else {
+    ThrowBadInput(file, "is of class '", Printable(class_name), "', which no part of mobilevd runs");
+  }
+}
+
+Model Model::Open(const fs::path& path) {
+  const ModelFolder folder = ModelFolder::Open(path);
+  Model model;
+  model.origin_ = path.string();
+  model.is_pipeline_ = folder.is_pipeline;
+  model.defaults_ = ClipDefaults{};
+  for (const ModelComponent& listed : folder.components) model.ReadComponent(folder.Component(listed.name));
+  return model;
+}
+
+Model Model::Random(const Preset& preset, uint64_t seed, DType dtype, const Threads& threads) {
+  Model model;
+  model.configs_ = preset.models;
+  model.defaults_ = preset.defaults;
+  model.origin_ = "preset " + preset.name;
+  model.is_pipeline_ = model.random_ = true;
+  model.seed_ = seed;
+  model.dtype_ = dtype;
+  model.threads_ = threads;
+  return model;
+}
+
+bool Model::Has(std::string_view component) const { return random_ || folders_.contains(component); }
+
+std::unique_ptr<WeightSource> Model::Weights(std::string_view component) const {
+  const ComponentInfo& info = FindComponent(component);
+  if (random_) {
+    // Weight shapes do not depend on the call's sizes.
+    const CallSizes small{.batch = 1, .frames = 1, .height = 64, .width = 64};
+    return std::make_unique<RandomWeights>(info.build(configs_, small), seed_, dtype_, threads_);
+  }
+  const auto found = folders_.find(component);
+  if (found == folders_.end())
+    ThrowBadInput(origin_, "has no component for '", component, "', expected a folder '", info.folder, "'");
+  return std::make_unique<FolderWeights>(found->second);
+}
+
+void WriteConfigs(const Preset& preset, const fs::path& folder) {
+  const auto write = [&](const char* name, const char* file, const nlohmann::json& json) {
+    fs::create_directories(folder / name);
+    WriteFile(folder / name / file, json.dump(2) + "\n");
+  };
+  write("unet", "config.json", WriteConfig(preset.models.unet));
+  write("vae", "config.json", WriteConfig(preset.models.vae));
+  write("taesd", "config.json", WriteConfig(preset.models.taesd));
+  write("image_encoder", "config.json", WriteConfig(preset.models.image_encoder));
+  write("scheduler", "scheduler_config.json", WriteConfig(SchedulerFile{SvdSchedulerConfig()}));
+  write("feature_extractor", "preprocessor_config.json", WriteConfig(preset.models.feature_extractor));
+  nlohmann::json index = {{"_class_name", "StableVideoDiffusionPipeline"}, {"_diffusers_version", "0.42.0"}};
+  index["unet"] = {"diffusers", SvdUnetConfig::kClassName};
+  index["vae"] = {"diffusers", VaeConfig::kClassName};
+  index["taesd"] = {"diffusers", TaesdConfig::kClassName};
+  index["image_encoder"] = {"transformers", "CLIPVisionModelWithProjection"};
+  index["scheduler"] = {"diffusers", SchedulerFile::kClassName};
+  index["feature_extractor"] = {"transformers", FeatureExtractorConfig::kClassName};
+  WriteFile(folder / "model_index.json", index.dump(2) + "\n");
+}
+
+}  // namespace mvd

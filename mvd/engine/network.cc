@@ -1,0 +1,54 @@
+#include "mvd/engine/network.h"
+
+#include <algorithm>
+
+#include "mvd/cpu/cpu_executor.h"
+#include "mvd/exec/null.h"
+#include "mvd/exec/reference.h"
+
+namespace mvd {
+namespace {
+
+struct ExecutorRow {
+  std::string_view name;
+  std::unique_ptr<Executor> (*make)(const ExecOptions&);
+};
+
+constexpr ExecutorRow kExecutors[] = {
+    {"cpu", MakeCpuExecutor},
+    {"reference", MakeReferenceExecutor},
+    {"null", MakeNullExecutor},
+};
+
+}  // namespace
+
+std::vector<std::string> ExecutorNames() {
+  std::vector<std::string> names;
+  for (const ExecutorRow& row : kExecutors) names.emplace_back(row.name);
+  return names;
+}
+
+std::unique_ptr<Executor> MakeExecutor(std::string_view name, const ExecOptions& options) {
+  std::string names;
+  for (const ExecutorRow& row : kExecutors) {
+    if (row.name == name) return row.make(options);
+    names += (names.empty() ? "" : ", ") + std::string(row.name);
+  }
+  ThrowUsage("--executor ", name, ": expected one of ", names);
+}
+
+Network::Network(Graph graph, const NetworkOptions& options) : graph_(std::move(graph)) {
+  report_ = RunPasses(graph_, options.passes);
+  executor_ = MakeExecutor(options.executor, options.exec);
+}
+
+std::vector<Tensor> Network::Run(std::span<const TensorView> inputs, bool new_clip) {
+  std::vector<Tensor> outputs;
+  std::vector<MutableTensorView> views;
+  for (const Output& output : graph_.outputs) outputs.emplace_back(graph_.shape(output.value));
+  for (Tensor& output : outputs) views.push_back(output.mutable_view());
+  executor_->Run(inputs, views, new_clip);
+  return outputs;
+}
+
+}  // namespace mvd

@@ -1,0 +1,45 @@
+// A graph after its passes, loaded into an executor: what the program runs.
+#pragma once
+
+#include <memory>
+#include <string>
+#include <string_view>
+#include <vector>
+
+#include "mvd/exec/executor.h"
+#include "mvd/passes/passes.h"
+
+namespace mvd {
+
+struct NetworkOptions {
+  std::string executor = "cpu";
+  ExecOptions exec;
+  PassOptions passes;
+};
+
+// The executors by name, one list: "reference", "cpu", "null".
+std::vector<std::string> ExecutorNames();
+// Throws Error(kUsage) listing the names.
+std::unique_ptr<Executor> MakeExecutor(std::string_view name, const ExecOptions& options);
+
+class Network {
+ public:
+  Network(Graph graph, const NetworkOptions& options);
+
+  const Graph& graph() const { return graph_; }
+  const PassReport& passes() const { return report_; }
+  MemoryPlan Plan() const { return executor_->Plan(graph_); }
+  void Load(WeightSource& weights, const Progress& progress = {}) {
+    executor_->Load(graph_, weights, progress);
+  }
+  // Inputs in the graph's order, viewed as (B,T,H,W,C) whatever their rank; returns the outputs in order.
+  std::vector<Tensor> Run(std::span<const TensorView> inputs, bool new_clip = true);
+  Executor& executor() { return *executor_; }
+
+ private:
+  Graph graph_;
+  PassReport report_;
+  std::unique_ptr<Executor> executor_;
+};
+
+}  // namespace mvd

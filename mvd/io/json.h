@@ -1,0 +1,64 @@
+// JSON text from model folders, read strictly: size, depth and duplicate keys are checked before anything is
+// believed. nlohmann-json keeps the last of two equal keys; two readers of one file must never disagree.
+#pragma once
+
+#include <cstddef>
+#include <filesystem>
+#include <iterator>
+#include <nlohmann/json.hpp>
+#include <string>
+#include <string_view>
+
+namespace mvd {
+
+inline constexpr size_t kMaxJsonBytes = size_t{16} << 20;
+inline constexpr int kMaxJsonDepth = 16;  // diffusers' and transformers' configs stay below 5
+
+// One JSON value and nothing after it. Throws Error(kBadInput) naming `file` and the byte where the text is
+// not UTF-8 JSON, repeats a key of one object, nests deeper than kMaxJsonDepth or holds a number beyond f64.
+nlohmann::json ParseJson(std::string_view text, const std::string& file);
+
+// The same from a file of at most kMaxJsonBytes. A missing file is Error(kNotFound): a caller that found the
+// name inside a model folder looks first.
+nlohmann::json ReadJsonFile(const std::filesystem::path& path);
+
+// `text` for an error message: one line, control characters and broken UTF-8 as '?', about `limit` bytes.
+std::string Printable(std::string_view text, size_t limit = 120);
+
+// Whether a byte or UTF-8 sequence in `text` moves a terminal's cursor: C0, DEL or C1.
+bool HasControlCharacters(std::string_view text);
+
+// Whether `name` names an entry directly inside a folder: no '/', '\' or control characters, not empty, "."
+// or
+// "..", at most 255 bytes.
+bool IsPlainBaseName(std::string_view name);
+
+// For the two parsers here. Walks a text and leaves the position where a handler can see it, because
+// nlohmann-json tells handlers what it read but not where.
+struct TrackedChar {
+  using iterator_category = std::input_iterator_tag;
+  using value_type = char;
+  using difference_type = std::ptrdiff_t;
+  using pointer = const char*;
+  using reference = const char&;
+
+  const char* at = nullptr;
+  const char** seen = nullptr;  // the last position reached by any copy
+  reference operator*() const { return *at; }
+  TrackedChar& operator++() {
+    *seen = ++at;
+    return *this;
+  }
+  TrackedChar operator++(int) {
+    const TrackedChar before = *this;
+    ++*this;
+    return before;
+  }
+  bool operator==(const TrackedChar& other) const { return at == other.at; }
+};
+
+// The reason in a nlohmann-json message: without its tag and without the text it quotes, which may be a
+// secret or a hundred megabytes.
+std::string JsonReason(std::string_view what);
+
+}  // namespace mvd

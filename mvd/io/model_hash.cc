@@ -1,0 +1,87 @@
+// ModelHash: every byte of what defines a model's results, at the speed of memory. Chunks are hashed apart,
+// so that threads share a file and the result does not depend on how.
+#include <xxhash.h>
+
+#include <algorithm>
+#include <cstdio>
+#include <cstring>
+#include <memory>
+#include <set>
+
+#include "mvd/base/error.h"
+#include "mvd/io/model_folder.h"
+
+namespace mvd {
+namespace fs = std::filesystem;
+namespace {
+
+// Part of the result: another size names the same model differently.
+constexpr uint64_t kChunk = uint64_t{8} << 20;
+
+class Digest {
+ public:
+  Digest() : state_(XXH3_createState(), XXH3_freeState) {
+    if (!state_) throw std::bad_alloc();
+    XXH3_128bits_reset(state_.get());
+  }
+  void Add(const void* data, size_t size) { XXH3_128bits_update(state_.get(), data, size); }
+  void Add(uint64_t value) { Add(&value, sizeof(value)); }
+  std::string Hex() const {
+    XXH128_canonical_t bytes;
+    XXH128_canonicalFromHash(&bytes, XXH3_128bits_digest(state_.get()));
+    std::string hex;
+    for (unsigned char byte : bytes.digest) {
+      char digits[3];
+      std::snprintf(digits, sizeof(digits), "%02x", byte);
+      hex += digits;
+    }
+    return hex;
+  }
+
+ private:
+  std::unique_ptr<XXH3_state_t, decltype(&XXH3_freeState)> state_;
+};
+
+void AddFile(Digest& digest, const std::string& label, const MappedFile& file, const Threads& threads) {
+  const std::span<const uint8_t> bytes = file.bytes();
+  const uint64_t chunks = (bytes.size() + kChunk - 1) / kChunk;
+  std::vector<XXH128_canonical_t> hashes(chunks);
+  ParallelFor(threads, int64_t(chunks), [&](int64_t item, int) {
+    const uint64_t begin = uint64_t(item) * kChunk;
+    const uint64_t size = std::min<uint64_t>(kChunk, bytes.size() - begin);
+    XXH128_canonicalFromHash(&hashes[size_t(item)], XXH3_128bits(bytes.data() + begin, size));
+    file.DropPages(begin, size);
+  });
+  // Lengths first: no two lists of files feed the same bytes.
+  digest.Add(label.size());
+  digest.Add(label.data(), label.size());
+  digest.Add(bytes.size());
+  digest.Add(hashes.data(), hashes.size() * sizeof(hashes[0]));
+}
+
+}  // namespace
+
+std::string ModelHash(const fs::path& folder, const Threads& threads) {
+  const ModelFolder model = ModelFolder::Open(folder);
+  Digest digest;
+  if (model.is_pipeline) {
+    AddFile(digest, "model_index.json", MappedFile::Open(folder / "model_index.json"), threads);
+  }
+  for (const ModelComponent& component : model.components) {
+    if (component.config_file.empty()) continue;
+    // A component's own folder may have any name; inside a pipeline the name is part of the model.
+    const std::string prefix = model.is_pipeline ? component.name + "/" : "";
+    AddFile(digest, prefix + component.config_file,
+            MappedFile::Open(component.folder / component.config_file), threads);
+    const std::optional<WeightFiles> weights = FindWeightFiles(component.folder);
+    if (!weights) continue;
+    for (const std::string& name : weights->files) {
+      const MappedFile file = weights->index.empty() ? MappedFile::Open(component.folder / name)
+                                                     : MappedFile::OpenInside(component.folder, name);
+      AddFile(digest, prefix + name, file, threads);
+    }
+  }
+  return digest.Hex();
+}
+
+}  // namespace mvd

@@ -1,0 +1,64 @@
+// Every committed golden, on every executor, within the bounds that the contract states.
+#include <gtest/gtest.h>
+
+#include <cstdlib>
+#include <filesystem>
+
+#include "mvd/cpu/isa.h"
+#include "mvd/engine/golden.h"
+#include "mvd/io/safetensors.h"
+
+namespace mvd {
+namespace {
+
+namespace fs = std::filesystem;
+
+const fs::path kGoldens = fs::path(MVD_SOURCE_DIR) / "testdata/goldens";
+
+struct Setting {
+  const char* executor;
+  DType dtype;
+  int threads;
+};
+
+// The model's folder stands in the golden's metadata, relative to the goldens; absent where no network is needed.
+fs::path ModelOf(const SafetensorsFile& golden) {
+  const auto found = golden.metadata().find("model");
+  return found == golden.metadata().end() ? fs::path() : kGoldens / found->second;
+}
+
+// f32: executors differ from the f64 truth by the order of sums alone; the contract says 1e-4.
+// bf16: at most what diffusers' own bf16 run differs from the same truth, as the golden records it.
+double Bound(const SafetensorsFile& golden, DType dtype) {
+  if (dtype == DType::kF32) return 1e-4;
+  const auto found = golden.metadata().find("bf16_rel_rms");
+  return found == golden.metadata().end() ? 5e-2 : std::strtod(found->second.c_str(), nullptr);
+}
+
+class GoldensTest : public testing::TestWithParam<Setting> {};
+
+TEST_P(GoldensTest, AreMet) {
+  const Setting& setting = GetParam();
+  if (setting.dtype == DType::kBF16 && !FindIsa("auto").bf16) GTEST_SKIP() << "this processor has no AVX-512";
+  NetworkOptions options;
+  options.executor = setting.executor;
+  options.exec.dtype = setting.dtype;
+  options.exec.threads = {setting.threads};
+  int met = 0;
+  for (const auto& entry : fs::directory_iterator(kGoldens)) {
+    if (entry.path().extension() != ".safetensors") continue;
+    const SafetensorsFile golden = SafetensorsFile::Open(entry.path());
+    if (!golden.metadata().contains("component")) continue;  // rng_torch is checked in base
+    const GoldenReport report = RunGolden(ModelOf(golden), entry.path(), options);
+    EXPECT_LE(report.worst(), Bound(golden, setting.dtype)) << entry.path().filename();
+    ++met;
+  }
+  EXPECT_GE(met, 15);
+}
+
+INSTANTIATE_TEST_SUITE_P(Executors, GoldensTest,
+                         testing::Values(Setting{"reference", DType::kF32, 2}, Setting{"cpu", DType::kF32, 1},
+                                         Setting{"cpu", DType::kF32, 2}, Setting{"cpu", DType::kBF16, 2}));
+
+}  // namespace
+}  // namespace mvd
