@@ -4,7 +4,7 @@
 
 #include <cstdio>
 
-#include "mvd/cost/arena.h"
+#include "mvd/ir/arena.h"
 #include "mvd/cost/cost.h"
 #include "mvd/models/presets.h"
 #include "mvd/passes/passes.h"

@@ -4,8 +4,8 @@
 
 #include "mvd/cli/command.h"
 #include "mvd/cli/flags.h"
-#include "mvd/cost/arena.h"
 #include "mvd/cost/cost.h"
+#include "mvd/ir/arena.h"
 #include "mvd/ir/text.h"
 
 namespace mvd::cli {

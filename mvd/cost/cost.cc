@@ -3,7 +3,7 @@
 #include <algorithm>
 
 #include "mvd/base/check.h"
-#include "mvd/cost/arena.h"
+#include "mvd/ir/arena.h"
 #include "mvd/cost/classify.h"
 
 namespace mvd {

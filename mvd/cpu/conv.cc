@@ -48,11 +48,12 @@ struct Convolution {
   memory weights;
 };
 
-Convolution Compile(const Geometry& g, int64_t images, DType dtype, bool bias, bool residual) {
+Convolution Compile(const Geometry& g, int64_t images, DType dtype, DType target_type, bool bias,
+                    bool residual) {
   using Tag = memory::format_tag;
   const auto type = DnnlType(dtype);
   const memory::desc source({images, g.inputs, g.height, g.width}, type, Tag::nhwc);
-  const memory::desc target({images, g.outputs, g.out_height, g.out_width}, type, Tag::nhwc);
+  const memory::desc target({images, g.outputs, g.out_height, g.out_width}, DnnlType(target_type), Tag::nhwc);
   const memory::desc weights({g.outputs, g.inputs, g.kernel_height, g.kernel_width}, type, Tag::any);
   const memory::desc bias_desc({g.outputs}, memory::data_type::f32, Tag::x);
   dnnl::primitive_attr attr;
@@ -90,8 +91,9 @@ Step MakeConv(Program& program, ValueId id) {
   const ValueId residual_id = node.input(3);
   // A bias that varies with the batch item: one call an item.
   const int64_t calls = bias->per_item ? program.dims(id).b : 1;
-  auto conv = std::make_shared<Convolution>(
-      Compile(g, g.images / calls, program.type(id), bias->data != nullptr, residual_id != kNoValue));
+  auto conv = std::make_shared<Convolution>(Compile(g, g.images / calls, program.type(node.inputs[0]),
+                                                    program.type(id), bias->data != nullptr,
+                                                    residual_id != kNoValue));
   const Aligned weight = AlignWeight(GetWeight(*program.weights, weight_node));
   const memory::desc plain({g.outputs, g.inputs, g.kernel_height, g.kernel_width},
                            DnnlType(weight.view.dtype), memory::format_tag::oihw);
@@ -103,7 +105,8 @@ Step MakeConv(Program& program, ValueId id) {
   program.scratch.Need((scratchpad + program.options.threads.count - 1) / program.options.threads.count);
 
   const size_t element = SizeOf(program.type(id));
-  const size_t in_bytes = size_t(program.dims(node.inputs[0]).tokens() * g.inputs / calls) * element;
+  const size_t in_bytes =
+      size_t(program.dims(node.inputs[0]).tokens() * g.inputs / calls) * SizeOf(program.type(node.inputs[0]));
   const size_t out_bytes = size_t(program.dims(id).tokens() * g.outputs / calls) * element;
   char* source = program.at<char>(node.inputs[0]);
   char* target = program.at<char>(id);

@@ -2,8 +2,9 @@
 
 #include <cstring>
 
-#include "mvd/cost/arena.h"
+#include "mvd/cpu/lower.h"
 #include "mvd/cpu/program.h"
+#include "mvd/ir/arena.h"
 
 namespace mvd {
 namespace {
@@ -93,17 +94,27 @@ class CpuExecutor : public Executor {
   }
 
   std::string_view Name() const override { return "cpu"; }
-  std::string Unsupported(const Graph&, const Node&) const override { return ""; }
+  std::string Unsupported(const Graph& graph, const Node& node) const override {
+    if (node.op != Op::kAdd && node.op != Op::kExpand) return "";
+    const int64_t c = DimsOf(node.shape).c;
+    bool whole = node.op == Op::kExpand;  // an Add needs one operand of the sum's shape
+    for (ValueId input : node.inputs) {
+      if (DimsOf(graph.shape(input)).c != c) return "broadcasts channels";
+      whole = whole || graph.shape(input).elements() == node.shape.elements();
+    }
+    return whole ? "" : "broadcasts both operands";
+  }
 
   MemoryPlan Plan(const Graph& graph) const override {
-    const auto types = cpu::ChooseTypes(graph, program_.options.dtype);
+    const cpu::Lowered lowered = cpu::Lower(graph, program_.options.dtype);
+    const Graph& lower = lowered.graph;
     MemoryPlan plan;
-    plan.activation_bytes = LayOut(graph, types).arena_bytes + InputBytes(graph, types);
+    plan.activation_bytes = LayOut(lower, lowered.types).arena_bytes + InputBytes(lower, lowered.types);
     int64_t scratch = 0;
-    for (size_t i = 0; i < graph.nodes.size(); ++i) {
-      const Node& node = graph.nodes[i];
+    for (size_t i = 0; i < lower.nodes.size(); ++i) {
+      const Node& node = lower.nodes[i];
       if (IsComputed(node))
-        scratch = std::max(scratch, cpu::ScratchBytes(graph, ValueId(i), types[i], *program_.isa));
+        scratch = std::max(scratch, cpu::ScratchBytes(lower, ValueId(i), lowered.types[i], *program_.isa));
       if (node.op == Op::kWeight) {
         const DType held = node.shape.rank() > 1 ? program_.options.dtype : DType::kF32;
         plan.weight_bytes += node.shape.elements() * int64_t(SizeOf(held));
@@ -118,9 +129,14 @@ class CpuExecutor : public Executor {
     steps_.clear();
     program_.constants.clear();
     program_.scratch = {};
-    program_.graph = graph;
     program_.weights = &weights;
-    program_.types = cpu::ChooseTypes(graph, program_.options.dtype);
+    for (const Node& node : graph.nodes) {
+      const std::string reason = Unsupported(graph, node);
+      MVD_CHECK(reason.empty(), node.name, ": ", reason, ", which the cpu executor does not do");
+    }
+    cpu::Lowered lowered = cpu::Lower(graph, program_.options.dtype);
+    program_.graph = std::move(lowered.graph);
+    program_.types = std::move(lowered.types);
     PlaceValues();
     const size_t count = program_.graph.nodes.size();
     for (size_t i = 0; i < count; ++i) {

@@ -1,3 +1,4 @@
+// Which levels there are, what each needs of the processor and system, and what oneDNN may use beside it.
 #include "mvd/cpu/isa.h"
 
 #include <dnnl.hpp>

@@ -1,3 +1,4 @@
+// The table of instruction sets against the processor the tests run on.
 #include "mvd/cpu/isa.h"
 
 #include <gtest/gtest.h>

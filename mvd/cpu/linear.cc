@@ -22,7 +22,8 @@ struct Matmul {
 
 // What distinguishes the matmuls of one layer.
 struct Form {
-  DType type;
+  DType type;    // of source and weights
+  DType target;  // of the result and of the second operand
   int64_t inputs, outputs;
   bool bias;
   Act act;
@@ -33,7 +34,8 @@ struct Form {
 Matmul Compile(const Form& form, int64_t rows, const memory::desc* weights) {
   const auto type = DnnlType(form.type);
   using Tag = memory::format_tag;
-  const memory::desc source({rows, form.inputs}, type, Tag::ab), target({rows, form.outputs}, type, Tag::ab);
+  const memory::desc source({rows, form.inputs}, type, Tag::ab);
+  const memory::desc target({rows, form.outputs}, DnnlType(form.target), Tag::ab);
   const memory::desc any({form.inputs, form.outputs}, type, Tag::any);
   const memory::desc bias({1, form.outputs}, memory::data_type::f32, Tag::ab);
   dnnl::post_ops ops = Epilogue(form.act, form.residual ? &target : nullptr);
@@ -108,7 +110,7 @@ struct Operands {
   int64_t rows_an_item;  // rows that share a bias; all rows where it does not vary
   int64_t items;
   int64_t inputs, outputs;
-  size_t element;
+  size_t element, source_element;
 };
 
 Operands OperandsOf(const Program& program, ValueId id, bool per_item) {
@@ -122,7 +124,8 @@ Operands OperandsOf(const Program& program, ValueId id, bool per_item) {
           per_item ? y.b : 1,
           x.c,
           y.c,
-          SizeOf(program.type(id))};
+          SizeOf(program.type(id)),
+          SizeOf(program.type(node.inputs[0]))};
 }
 
 }  // namespace
@@ -139,7 +142,14 @@ Step MakeLinear(Program& program, ValueId id) {
   auto bias = std::make_shared<Bias>(MakeBias(program, node.input(2), all_outputs));
   const Operands o = OperandsOf(program, id, bias->per_item);
   const int64_t block = BlockRows(o.rows_an_item, o.outputs, act);
-  Form form{program.type(id), o.inputs, o.outputs, bias->data != nullptr, act, o.residual != nullptr, false};
+  Form form{program.type(node.inputs[0]),
+            program.type(id),
+            o.inputs,
+            o.outputs,
+            bias->data != nullptr,
+            act,
+            o.residual != nullptr,
+            false};
   const bool geglu = act == Act::kGeglu;
   std::shared_ptr<Layer> gates;
   int64_t gate_bytes = 0;
@@ -162,7 +172,7 @@ Step MakeLinear(Program& program, ValueId id) {
   const auto run_block = [=, &program](int64_t i, int thread) {
     const int64_t item = i / blocks, first = i % blocks * block;
     const int64_t rows = std::min(block, o.rows_an_item - first), row = item * o.rows_an_item + first;
-    const void* source = o.source + size_t(row * o.inputs) * o.element;
+    const void* source = o.source + size_t(row * o.inputs) * o.source_element;
     void* target = o.target + size_t(row * o.outputs) * o.element;
     const float* b = bias->data ? bias->data + (bias->per_item ? item * all_outputs : 0) : nullptr;
     char* scratch = static_cast<char*>(program.scratch.At(thread));

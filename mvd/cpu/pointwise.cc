@@ -86,6 +86,29 @@ Step MakeAdd(Program& program, ValueId id) {
   return MakeAddRows<E>(program, id, a_typed ? a : b, a_typed ? b : a);
 }
 
+// Lowering's conversions: an Affine of scale 1 between two types.
+Step MakeCast(Program& program, ValueId id) {
+  const Node& node = program.node(id);
+  MVD_CHECK(node.op == Op::kAffine && node.as<AffineAttrs>().scale == 1 && node.as<AffineAttrs>().shift == 0,
+            node.name, ": only a plain copy changes the type");
+  const bool to_f32 = program.type(id) == DType::kF32;
+  const char* x = program.at<char>(node.inputs[0]);
+  char* y = program.at<char>(id);
+  const auto& table = program.table();
+  const int64_t n = program.graph.shape(id).elements();
+  return {id, [=, &program, &table] {
+            ForPieces(program, n, kElementsPerItem, [&](int64_t i, int64_t count, int) {
+              if (to_f32) {
+                table.to_f32(reinterpret_cast<const kernels::BF16Bits*>(x) + i, count,
+                             reinterpret_cast<float*>(y) + i);
+              } else {
+                table.to_bf16(reinterpret_cast<const float*>(x) + i, count,
+                              reinterpret_cast<kernels::BF16Bits*>(y) + i);
+              }
+            });
+          }};
+}
+
 template <class E>
 Step MakeMap(Program& program, ValueId id) {
   const Node& node = program.node(id);
@@ -139,6 +162,8 @@ Step MakePointwise(Program& program, ValueId id) {
               for (int64_t i = 0; i < frames; ++i) y[i] = float(i);
             }};
   }
+  if (node.inputs.size() == 1 && program.type(node.inputs[0]) != program.type(id))
+    return MakeCast(program, id);
   return WithType(program.type(id), [&]<class E>(E) {
     if (node.op == Op::kBlend) return MakeBlend<E>(program, id);
     return node.op == Op::kAdd ? MakeAdd<E>(program, id) : MakeMap<E>(program, id);

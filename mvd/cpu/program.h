@@ -17,10 +17,6 @@ struct Step {
   std::function<void()> run;
 };
 
-// The element type of each value: vectors on the way of time and image embeddings stay f32, since they are
-// small and every later layer sees their error; all else has the executor's type.
-std::vector<DType> ChooseTypes(const Graph& graph, DType dtype);
-
 // Scratch shared by all steps; grown while steps are made, allocated once before the first run.
 class Scratch {
  public:
@@ -61,7 +57,7 @@ struct Program {
   Tensor ConstantF32(ValueId id);
 };
 
-// Makers, by family. Each returns the step of one node.
+// Makers, by family. Each returns the step of one node of a lowered graph (lower.h).
 Step MakeLinear(Program& program, ValueId id);  // Linear, and Conv2d with a 1x1 kernel
 Step MakeConv(Program& program, ValueId id);    // Conv2d, ConvTemporal
 Step MakeNorm(Program& program, ValueId id);    // GroupNorm, LayerNorm

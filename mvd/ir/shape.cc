@@ -41,10 +41,11 @@ Shape Conv2dShape(const Rule& rule) {
   rule.Expect(a.stride >= 1 && a.top >= 0 && a.left >= 0 && a.bottom >= 0 && a.right >= 0,
               "stride or padding");
   rule.Expect(a.act != Act::kGeglu, "convolutions have no geglu");
+  rule.Expect(d.h + a.top + a.bottom >= w[2] && d.w + a.left + a.right >= w[3],
+              "input smaller than the kernel");
   d.h = (d.h + a.top + a.bottom - w[2]) / a.stride + 1;
   d.w = (d.w + a.left + a.right - w[3]) / a.stride + 1;
   d.c = w[0];
-  rule.Expect(d.h >= 1 && d.w >= 1, "input smaller than the kernel");
   CheckEpilogue(rule, Rule::Full(d));
   return Rule::Full(d);
 }

@@ -12,7 +12,6 @@ constexpr int64_t kBlock = 64;
 constexpr int64_t kGroup = kTileRows;
 constexpr int64_t kGroups = 16;
 constexpr int64_t kQueryTile = kGroup * kGroups;
-constexpr float kLog2E = 1.44269504f;
 
 // Sizes in words, and the places in scratch.
 template <class E>

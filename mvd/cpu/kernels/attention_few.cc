@@ -8,7 +8,6 @@ namespace {
 
 constexpr int64_t kWords = 64;    // of a head's channels at a time
 constexpr int64_t kColumns = 64;  // of a value's channels at a time
-constexpr float kLog2E = 1.44269504f;
 
 struct Buffers {
   alignas(64) float queries[kSoftmaxRows * kWords];

@@ -32,7 +32,7 @@ struct AttentionJob {
   int64_t queries, keys;       // tokens
   int64_t width, value_width;  // channels of a head
   int64_t q_stride, k_stride, v_stride, out_stride;
-  float scale;                  // not negative
+  float scale;    // not negative
   void* scratch;  // attention_scratch(...) bytes, 64-byte aligned
 };
 

@@ -1,3 +1,4 @@
+// The levels as a table. Compiled for the plain processor: this runs before anything is known of it.
 #include "mvd/cpu/kernels/levels.h"
 
 namespace mvd::kernels {

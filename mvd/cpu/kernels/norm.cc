@@ -95,11 +95,6 @@ void GroupStatsOf(const E* x, int64_t rows, int64_t channels, int64_t groups, Gr
   for (int64_t g = 0; g < groups; ++g) stats[g].mean /= count;
   AddGroupSums(x, rows, channels, width, stats, &GroupStats::m2, stats,
                [](F v, F mean) { return (v - mean) * (v - mean); });
-  for (int64_t g = 0; g < groups; ++g) {  // the squares were about the mean rounded to f32
-    const double off = stats[g].mean - double(float(stats[g].mean));
-    const double m2 = stats[g].m2 - count * off * off;
-    stats[g].m2 = m2 > 0 || m2 != m2 ? m2 : 0;
-  }
 }
 
 namespace {

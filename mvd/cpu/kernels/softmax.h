@@ -6,6 +6,8 @@
 
 namespace mvd::kernels::MVD_ISA {
 
+inline constexpr float kLog2E = 1.44269504f;
+
 // State of up to kSoftmaxRows queries: the largest score so far, times scale log2(e), and the sum of
 // probabilities relative to it, spread over the lanes.
 inline constexpr int kSoftmaxRows = 32;

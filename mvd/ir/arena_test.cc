@@ -1,5 +1,5 @@
 // Properties of the planner: nothing that lives at the same time overlaps, on random graphs of all kinds.
-#include "mvd/cost/arena.h"
+#include "mvd/ir/arena.h"
 
 #include <gtest/gtest.h>
 

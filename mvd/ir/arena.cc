@@ -1,4 +1,4 @@
-#include "mvd/cost/arena.h"
+#include "mvd/ir/arena.h"
 
 #include <algorithm>
 #include <limits>
