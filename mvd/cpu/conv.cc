@@ -1,5 +1,7 @@
 // Convolutions by oneDNN on channels-last activations. A temporal convolution is a two-dimensional one with a
 // (kt,1) kernel over the "picture" (T, H*W): no frame is gathered or copied.
+#include <optional>
+
 #include "mvd/cpu/onednn.h"
 
 namespace mvd::cpu {
@@ -46,10 +48,11 @@ struct Convolution {
   dnnl::convolution_forward::primitive_desc desc;
   dnnl::convolution_forward primitive;
   memory weights;
+  memory::desc residual;
 };
 
 Convolution Compile(const Geometry& g, int64_t images, DType dtype, DType target_type, bool bias,
-                    bool residual) {
+                    std::optional<DType> residual) {
   using Tag = memory::format_tag;
   const auto type = DnnlType(dtype);
   const memory::desc source({images, g.inputs, g.height, g.width}, type, Tag::nhwc);
@@ -57,7 +60,10 @@ Convolution Compile(const Geometry& g, int64_t images, DType dtype, DType target
   const memory::desc weights({g.outputs, g.inputs, g.kernel_height, g.kernel_width}, type, Tag::any);
   const memory::desc bias_desc({g.outputs}, memory::data_type::f32, Tag::x);
   dnnl::primitive_attr attr;
-  attr.set_post_ops(Epilogue(g.act, residual ? &target : nullptr));
+  memory::desc second;
+  if (residual)
+    second = memory::desc({images, g.outputs, g.out_height, g.out_width}, DnnlType(*residual), Tag::nhwc);
+  attr.set_post_ops(Epilogue(g.act, residual ? &second : nullptr));
   attr.set_scratchpad_mode(dnnl::scratchpad_mode::user);
   using dnnl::convolution_forward;
   const auto kind = dnnl::prop_kind::forward_inference;
@@ -67,7 +73,7 @@ Convolution Compile(const Geometry& g, int64_t images, DType dtype, DType target
                                        g.end)
            : convolution_forward::desc(kind, algorithm, source, weights, target, g.stride, g.begin, g.end);
   const convolution_forward::primitive_desc made(desc, attr, Engine());
-  return {made, convolution_forward(made), {}};
+  return {made, convolution_forward(made), {}, second};
 }
 
 bool IsLinear(const Program& program, ValueId id) {
@@ -91,9 +97,9 @@ Step MakeConv(Program& program, ValueId id) {
   const ValueId residual_id = node.input(3);
   // A bias that varies with the batch item: one call an item.
   const int64_t calls = bias->per_item ? program.dims(id).b : 1;
-  auto conv = std::make_shared<Convolution>(Compile(g, g.images / calls, program.type(node.inputs[0]),
-                                                    program.type(id), bias->data != nullptr,
-                                                    residual_id != kNoValue));
+  auto conv = std::make_shared<Convolution>(
+      Compile(g, g.images / calls, program.type(node.inputs[0]), program.type(id), bias->data != nullptr,
+              residual_id == kNoValue ? std::nullopt : std::optional(program.type(residual_id))));
   const Aligned weight = AlignWeight(GetWeight(*program.weights, weight_node));
   const memory::desc plain({g.outputs, g.inputs, g.kernel_height, g.kernel_width},
                            DnnlType(weight.view.dtype), memory::format_tag::oihw);
@@ -108,8 +114,12 @@ Step MakeConv(Program& program, ValueId id) {
   const size_t in_bytes =
       size_t(program.dims(node.inputs[0]).tokens() * g.inputs / calls) * SizeOf(program.type(node.inputs[0]));
   const size_t out_bytes = size_t(program.dims(id).tokens() * g.outputs / calls) * element;
+
+  const size_t residual_bytes =
+      residual_id == kNoValue ? 0 : out_bytes / element * SizeOf(program.type(residual_id));
   char* source = program.at<char>(node.inputs[0]);
   char* target = program.at<char>(id);
+
   char* residual = residual_id == kNoValue ? nullptr : program.at<char>(residual_id);
   const int position = g.act == Act::kNone ? 0 : 1;
   return {id, [=, &program] {
@@ -127,7 +137,7 @@ Step MakeConv(Program& program, ValueId id) {
                 args.emplace(DNNL_ARG_BIAS, shell(conv->desc.bias_desc(), bias->data + call * g.outputs));
               if (residual) {
                 args.emplace(DNNL_ARG_ATTR_MULTIPLE_POST_OP(position) | DNNL_ARG_SRC_1,
-                             shell(conv->desc.dst_desc(), residual + size_t(call) * out_bytes));
+                             shell(conv->residual, residual + size_t(call) * residual_bytes));
               }
               conv->primitive.execute(stream, args);
             }

@@ -18,12 +18,14 @@ int64_t BlockRows(int64_t rows, int64_t outputs, Act act) {
 struct Matmul {
   dnnl::matmul::primitive_desc desc;
   dnnl::matmul primitive;
+  memory::desc second;
 };
 
 // What distinguishes the matmuls of one layer.
 struct Form {
   DType type;    // of source and weights
-  DType target;  // of the result and of the second operand
+  DType target;  // of the result
+  DType second;  // of the residual, or of the gates
   int64_t inputs, outputs;
   bool bias;
   Act act;
@@ -38,8 +40,9 @@ Matmul Compile(const Form& form, int64_t rows, const memory::desc* weights) {
   const memory::desc target({rows, form.outputs}, DnnlType(form.target), Tag::ab);
   const memory::desc any({form.inputs, form.outputs}, type, Tag::any);
   const memory::desc bias({1, form.outputs}, memory::data_type::f32, Tag::ab);
-  dnnl::post_ops ops = Epilogue(form.act, form.residual ? &target : nullptr);
-  if (form.multiply) ops.append_binary(dnnl::algorithm::binary_mul, target);
+  const memory::desc second({rows, form.outputs}, DnnlType(form.second), Tag::ab);
+  dnnl::post_ops ops = Epilogue(form.act, form.residual ? &second : nullptr);
+  if (form.multiply) ops.append_binary(dnnl::algorithm::binary_mul, second);
   dnnl::primitive_attr attr;
   attr.set_post_ops(ops);
   attr.set_scratchpad_mode(dnnl::scratchpad_mode::user);
@@ -49,7 +52,7 @@ Matmul Compile(const Form& form, int64_t rows, const memory::desc* weights) {
   const dnnl::matmul::desc desc =
       form.bias ? dnnl::matmul::desc(source, w, bias, target) : dnnl::matmul::desc(source, w, target);
   dnnl::matmul::primitive_desc made(desc, attr, Engine());
-  return {made, dnnl::matmul(made)};
+  return {made, dnnl::matmul(made), second};
 }
 
 // A packed weight matrix and the matmuls for a full and for the last block.
@@ -72,7 +75,7 @@ struct Layer {
     if (second) {
       const int position = form.act == Act::kNone ? 0 : 1;
       args.emplace(DNNL_ARG_ATTR_MULTIPLE_POST_OP(position) | DNNL_ARG_SRC_1,
-                   memory(d.dst_desc(), Engine(), const_cast<void*>(second)));
+                   memory(matmul.second, Engine(), const_cast<void*>(second)));
     }
     dnnl::stream stream(Engine());
     matmul.primitive.execute(stream, args);
@@ -110,7 +113,8 @@ struct Operands {
   int64_t rows_an_item;  // rows that share a bias; all rows where it does not vary
   int64_t items;
   int64_t inputs, outputs;
-  size_t element, source_element;
+  size_t element, source_element, residual_element;
+  DType second;
 };
 
 Operands OperandsOf(const Program& program, ValueId id, bool per_item) {
@@ -125,7 +129,9 @@ Operands OperandsOf(const Program& program, ValueId id, bool per_item) {
           x.c,
           y.c,
           SizeOf(program.type(id)),
-          SizeOf(program.type(node.inputs[0]))};
+          SizeOf(program.type(node.inputs[0])),
+          SizeOf(residual == kNoValue ? program.type(id) : program.type(residual)),
+          residual == kNoValue ? program.type(id) : program.type(residual)};
 }
 
 }  // namespace
@@ -144,6 +150,7 @@ Step MakeLinear(Program& program, ValueId id) {
   const int64_t block = BlockRows(o.rows_an_item, o.outputs, act);
   Form form{program.type(node.inputs[0]),
             program.type(id),
+            o.second,
             o.inputs,
             o.outputs,
             bias->data != nullptr,
@@ -176,7 +183,7 @@ Step MakeLinear(Program& program, ValueId id) {
     void* target = o.target + size_t(row * o.outputs) * o.element;
     const float* b = bias->data ? bias->data + (bias->per_item ? item * all_outputs : 0) : nullptr;
     char* scratch = static_cast<char*>(program.scratch.At(thread));
-    const void* second = o.residual ? o.residual + size_t(row * o.outputs) * o.element : nullptr;
+    const void* second = o.residual ? o.residual + size_t(row * o.outputs) * o.residual_element : nullptr;
     if (geglu) {
       gates->Run(rows, block, source, b ? b + o.outputs : nullptr, nullptr, scratch, scratch + gate_bytes);
       second = scratch;

@@ -1,6 +1,5 @@
 #include "mvd/cpu/lower.h"
 
-#include <cstdlib>
 #include <map>
 #include <optional>
 
@@ -30,12 +29,27 @@ bool MakesVectors(Op op) {
   }
 }
 
+// Where sums that run through the whole network are read: a rounding there would add to all that came before.
+bool ReadsStream(const Node& node, size_t i) {
+  if (node.op == Op::kBlend || node.op == Op::kAdd) return i < 2;
+  return IsMatmul(node.op) && i == 3;
+}
+
+bool MakesStream(Op op) { return IsMatmul(op) || op == Op::kBlend || op == Op::kAdd; }
+
 std::vector<DType> ChooseTypes(const Graph& graph, DType dtype) {
   std::vector<DType> types(graph.nodes.size(), dtype);
+  std::vector<bool> stream(graph.nodes.size(), false);
+  for (const Node& node : graph.nodes) {
+    for (size_t i = 0; i < node.inputs.size(); ++i) {
+      if (node.inputs[i] != kNoValue && ReadsStream(node, i)) stream[size_t(node.inputs[i])] = true;
+    }
+  }
   const std::vector<int> uses = CountUses(graph);
   for (size_t i = 0; i < graph.nodes.size(); ++i) {
     const Node& node = graph.nodes[i];
     bool f32 = IsConstant(node) || node.op == Op::kTimestep || node.op == Op::kFrameIndices;
+    f32 = f32 || (stream[i] && MakesStream(node.op));
     if (node.op == Op::kInput) f32 = IsVector(node.shape) && DimsOf(node.shape).t == 1;
     if (MakesVectors(node.op) && IsVector(node.shape)) {
       bool all = true;
@@ -43,11 +57,6 @@ std::vector<DType> ChooseTypes(const Graph& graph, DType dtype) {
         all = all && (input == kNoValue || types[size_t(input)] == DType::kF32);
       f32 = f32 || all;
     }
-    if (getenv("MVD_S") && (node.op == Op::kBlend || (IsMatmul(node.op) && node.input(3) != kNoValue) || node.op == Op::kAdd)) f32 = true;
-    if (getenv("MVD_C") && (node.op == Op::kConcat || node.op == Op::kResizeNearest)) f32 = true;
-    if (getenv("MVD_Q") && node.op == Op::kLinear && node.inputs.size() == 2) f32 = true;
-    if (getenv("MVD_A") && node.op == Op::kAttention) f32 = true;
-    if (getenv("MVD_N") && (node.op == Op::kGroupNorm || node.op == Op::kLayerNorm)) f32 = true;
     types[i] = f32 ? DType::kF32 : dtype;
     if (node.op == Op::kReshape) types[i] = types[size_t(node.inputs[0])];  // a view has its source's bytes
   }
@@ -60,31 +69,35 @@ std::vector<DType> ChooseTypes(const Graph& graph, DType dtype) {
 
 // The type in which `node`, whose output has type `out`, must read an input of type `in`; nothing where any
 // will do.
-std::optional<DType> Required(const Graph& graph, const Node& node, size_t i, DType in, DType out) {
+std::optional<DType> Required(const Graph& graph, const Node& node, size_t i, DType in, DType out,
+                              DType dtype) {
   const Node& source = graph.node(node.inputs[i]);
   switch (node.op) {
     case Op::kConv2d:
     case Op::kConvTemporal:
     case Op::kLinear:
-      if (i == 1) return std::nullopt;  // packed by the step itself
+      if (i == 1 || i == 3)
+        return std::nullopt;  // the weight is packed by the step; a residual has its own type
       if (i == 2) return DType::kF32;
-      if (i == 0 && out == DType::kF32) return in;  // either type of source gives f32 sums
-      return out;
+      if (out != DType::kF32) return out;
+      // f32 sums of either type. A source that is f32 only for being part of the stream is a full-sized
+      // tensor.
+      return IsVector(source.shape) ? in : dtype;
     case Op::kGroupNorm:
     case Op::kLayerNorm:
-      return i == 0 ? std::optional(out) : std::nullopt;
-    case Op::kBlend:
-      return i < 2 ? std::optional(out) : std::nullopt;
+    case Op::kActivation:  // equal types, or f32 narrowed on the way
+      return i > 0 || in == DType::kF32 ? std::nullopt : std::optional(out);
+    case Op::kBlend:  // both branches of one type, f32 if either is
+      return i < 2 ? std::optional(DType::kF32) : std::nullopt;
     case Op::kAdd:
       return source.shape.elements() == node.shape.elements() ? std::optional(out) : std::nullopt;
     case Op::kTimestep:
       return DType::kF32;
     case Op::kAttention:
-    case Op::kActivation:
     case Op::kGeglu:
-    case Op::kConcat:
-    case Op::kSlice:
       return out;
+    case Op::kConcat:
+    case Op::kSlice:  // copies convert
     case Op::kAffine:
     case Op::kExpand:
     case Op::kReshape:
@@ -100,7 +113,8 @@ std::optional<DType> Required(const Graph& graph, const Node& node, size_t i, DT
 
 class Lowering {
  public:
-  Lowering(const Graph& graph, std::vector<DType> types) : graph_(graph), types_(std::move(types)) {}
+  Lowering(const Graph& graph, DType dtype)
+      : graph_(graph), dtype_(dtype), types_(ChooseTypes(graph, dtype)) {}
 
   Lowered Run() {
     result_.graph.name = graph_.name;
@@ -127,7 +141,8 @@ class Lowering {
   ValueId InputOf(const Node& node, DType out, size_t k) {
     const ValueId old = node.inputs[k], now = moved_[size_t(old)];
     const DType in = types_[size_t(old)];
-    const auto required = node.phase == Phase::kLoad ? std::nullopt : Required(graph_, node, k, in, out);
+    const auto required =
+        node.phase == Phase::kLoad ? std::nullopt : Required(graph_, node, k, in, out, dtype_);
     if (!required || *required == in) return now;
     const auto key = std::pair(now, *required);
     if (const auto found = casts_.find(key); found != casts_.end()) return found->second;
@@ -143,6 +158,7 @@ class Lowering {
   }
 
   const Graph& graph_;
+  DType dtype_;
   std::vector<DType> types_;
   Lowered result_;
   std::vector<ValueId> moved_;
@@ -151,6 +167,6 @@ class Lowering {
 
 }  // namespace
 
-Lowered Lower(const Graph& graph, DType dtype) { return Lowering(graph, ChooseTypes(graph, dtype)).Run(); }
+Lowered Lower(const Graph& graph, DType dtype) { return Lowering(graph, dtype).Run(); }
 
 }  // namespace mvd::cpu

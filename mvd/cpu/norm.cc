@@ -79,15 +79,16 @@ void Combine(const GroupNormShape& s, const kernels::GroupStats* stats, const Af
   }
 }
 
-template <class E>
+template <class E, class O>
 Step MakeGroupNorm(Program& program, ValueId id) {
   const Node& node = program.node(id);
   const auto& a = node.as<GroupNormAttrs>();
   const GroupNormShape s = ShapeOf(program, id);
   const auto affine = LoadAffine(program, node);
   const E* x = program.at<E>(node.inputs[0]);
-  E* y = program.at<E>(id);
+  O* y = program.at<O>(id);
   const auto& k = kernels::Typed<E>(program.table());
+  const auto scale_shift = Choose<E, O>(k.scale_shift, program.table().narrowing.scale_shift);
   const auto act = KernelActivation(a.act);
   const double eps = a.eps;
   auto stats = std::make_shared<std::vector<kernels::GroupStats>>(size_t(s.items * s.pieces * s.groups));
@@ -108,25 +109,26 @@ Step MakeGroupNorm(Program& program, ValueId id) {
         ParallelFor(threads, s.items * s.pieces, [&](int64_t i, int) {
           const float* scale = factors->data() + 2 * (i / s.pieces) * s.channels;
           const int64_t at = first_row(i) * s.channels;
-          k.scale_shift(x + at, row_count(i), s.channels, scale, scale + s.channels, act, y + at);
+          scale_shift(x + at, row_count(i), s.channels, scale, scale + s.channels, act, y + at);
         });
       }};
 }
 
-template <class E>
+template <class E, class O>
 Step MakeLayerNorm(Program& program, ValueId id) {
   const Node& node = program.node(id);
   const Dims d = program.dims(id);
   const auto affine = LoadAffine(program, node);
   const E* x = program.at<E>(node.inputs[0]);
-  E* y = program.at<E>(id);
+  O* y = program.at<O>(id);
   const auto& k = kernels::Typed<E>(program.table());
+  const auto layer_norm = Choose<E, O>(k.layer_norm, program.table().narrowing.layer_norm);
   const double eps = node.as<LayerNormAttrs>().eps;
-  return {id, [=, &program, &k] {
+  return {id, [=, &program] {
             ForPieces(program, d.tokens(), std::max<int64_t>(1, kElementsPerItem / d.c),
                       [&](int64_t first, int64_t rows, int) {
-                        k.layer_norm(x + first * d.c, rows, d.c, affine->gamma.f32().data(),
-                                     affine->beta.f32().data(), eps, y + first * d.c);
+                        layer_norm(x + first * d.c, rows, d.c, affine->gamma.f32().data(),
+                                   affine->beta.f32().data(), eps, y + first * d.c);
                       });
           }};
 }
@@ -135,8 +137,8 @@ Step MakeLayerNorm(Program& program, ValueId id) {
 
 Step MakeNorm(Program& program, ValueId id) {
   const bool group = program.node(id).op == Op::kGroupNorm;
-  return WithType(program.type(id), [&]<class E>(E) {
-    return group ? MakeGroupNorm<E>(program, id) : MakeLayerNorm<E>(program, id);
+  return WithTypes(program.type(program.node(id).inputs[0]), program.type(id), [&]<class E, class O>(E, O) {
+    return group ? MakeGroupNorm<E, O>(program, id) : MakeLayerNorm<E, O>(program, id);
   });
 }
 

@@ -7,22 +7,32 @@ namespace mvd::cpu {
 namespace {
 
 // Runs body(first, count) over all elements of the output.
-template <class E, class F>
+template <class F>
 Step Elementwise(Program& program, ValueId id, F body) {
   const int64_t n = program.graph.shape(id).elements();
   return {id, [=, &program] { ForPieces(program, n, kElementsPerItem, body); }};
 }
 
-template <class E>
+template <class E, class O>
 Step MakeBlend(Program& program, ValueId id) {
   const Node& node = program.node(id);
   const double sigmoid = 1 / (1 + std::exp(-double(program.ConstantF32(node.inputs[2]).f32()[0])));
   const float a = float(node.as<BlendAttrs>().swapped ? 1 - sigmoid : sigmoid);
   const E *s = program.at<E>(node.inputs[0]), *r = program.at<E>(node.inputs[1]);
-  E* y = program.at<E>(id);
-  const auto& k = kernels::Typed<E>(program.table());
-  return Elementwise<E>(program, id,
-                        [=, &k](int64_t i, int64_t n, int) { k.blend(s + i, r + i, a, n, y + i); });
+  O* y = program.at<O>(id);
+  const auto blend = Choose<E, O>(kernels::Typed<E>(program.table()).blend, program.table().narrowing.blend);
+  return Elementwise(program, id, [=](int64_t i, int64_t n, int) { blend(s + i, r + i, a, n, y + i); });
+}
+
+template <class E, class O>
+Step MakeActivation(Program& program, ValueId id) {
+  const Node& node = program.node(id);
+  const E* x = program.at<E>(node.inputs[0]);
+  O* y = program.at<O>(id);
+  const auto act = KernelActivation(node.as<ActivationAttrs>().act);
+  const auto activate =
+      Choose<E, O>(kernels::Typed<E>(program.table()).activate, program.table().narrowing.activate);
+  return Elementwise(program, id, [=](int64_t i, int64_t n, int) { activate(x + i, n, act, y + i); });
 }
 
 // The smaller operand of an addition: how often each of its rows of C repeats. Adds go row by row of the
@@ -80,7 +90,7 @@ Step MakeAdd(Program& program, ValueId id) {
     const E *x = program.at<E>(a), *z = program.at<E>(b);
     E* y = program.at<E>(id);
     const auto& k = kernels::Typed<E>(program.table());
-    return Elementwise<E>(program, id, [=, &k](int64_t i, int64_t c, int) { k.add(x + i, z + i, c, y + i); });
+    return Elementwise(program, id, [=, &k](int64_t i, int64_t c, int) { k.add(x + i, z + i, c, y + i); });
   }
   const bool a_typed = a_big && program.type(a) == program.type(id);
   return MakeAddRows<E>(program, id, a_typed ? a : b, a_typed ? b : a);
@@ -117,8 +127,8 @@ Step MakeMap(Program& program, ValueId id) {
   const auto& k = kernels::Typed<E>(program.table());
   if (node.op == Op::kAffine) {
     const float scale = float(node.as<AffineAttrs>().scale), shift = float(node.as<AffineAttrs>().shift);
-    return Elementwise<E>(program, id,
-                          [=, &k](int64_t i, int64_t n, int) { k.affine(x + i, n, scale, shift, y + i); });
+    return Elementwise(program, id,
+                       [=, &k](int64_t i, int64_t n, int) { k.affine(x + i, n, scale, shift, y + i); });
   }
   if (node.op == Op::kGeglu) {
     const Dims d = program.dims(id);
@@ -129,9 +139,8 @@ Step MakeMap(Program& program, ValueId id) {
                         });
             }};
   }
-  const auto act = KernelActivation(node.as<ActivationAttrs>().act);
-  return Elementwise<E>(program, id,
-                        [=, &k](int64_t i, int64_t n, int) { k.activate(x + i, n, act, y + i); });
+  MVD_CHECK(false, node.name, ": no kernel");
+  return {};
 }
 
 // The angle is formed in f32, as ops.def's definition (the reference) has it.
@@ -162,12 +171,16 @@ Step MakePointwise(Program& program, ValueId id) {
               for (int64_t i = 0; i < frames; ++i) y[i] = float(i);
             }};
   }
-  if (node.inputs.size() == 1 && program.type(node.inputs[0]) != program.type(id))
-    return MakeCast(program, id);
-  return WithType(program.type(id), [&]<class E>(E) {
-    if (node.op == Op::kBlend) return MakeBlend<E>(program, id);
-    return node.op == Op::kAdd ? MakeAdd<E>(program, id) : MakeMap<E>(program, id);
-  });
+  const DType in = program.type(node.inputs[0]), out = program.type(id);
+  if (node.op == Op::kBlend) {
+    return WithTypes(in, out, [&]<class E, class O>(E, O) { return MakeBlend<E, O>(program, id); });
+  }
+  if (node.op == Op::kActivation) {
+    return WithTypes(in, out, [&]<class E, class O>(E, O) { return MakeActivation<E, O>(program, id); });
+  }
+  if (node.op == Op::kAdd) return WithType(out, [&]<class E>(E) { return MakeAdd<E>(program, id); });
+  if (in != out) return MakeCast(program, id);
+  return WithType(out, [&]<class E>(E) { return MakeMap<E>(program, id); });
 }
 
 }  // namespace mvd::cpu

@@ -88,6 +88,23 @@ decltype(auto) WithType(DType dtype, F f) {
   return f(kernels::BF16Bits{});
 }
 
+// The same for an input and an output: equal types, or f32 narrowed to bf16.
+template <class F>
+decltype(auto) WithTypes(DType in, DType out, F f) {
+  MVD_CHECK(in == out || in == DType::kF32, "no kernels from ", Name(in), " to ", Name(out));
+  if (in == out) return WithType(out, [&]<class E>(E e) { return f(e, e); });
+  return f(float{}, kernels::BF16Bits{});
+}
+
+// The kernel of equal types or the narrowing one, whichever takes E and gives O.
+template <class E, class O, class Same, class Narrowing>
+auto Choose(Same same, Narrowing narrowing) {
+  if constexpr (std::is_same_v<E, O>)
+    return same;
+  else
+    return narrowing;
+}
+
 kernels::Activation KernelActivation(Act act);
 
 }  // namespace mvd::cpu

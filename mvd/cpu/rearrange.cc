@@ -15,14 +15,34 @@ int64_t Inside(const Shape& shape, int axis) {
 
 Shape Full(const Dims& d) { return {d.b, d.t, d.h, d.w, d.c}; }
 
-// Copies `runs` runs of `bytes`, the i-th from source + i * source_step to target + i * target_step.
-Step CopyRuns(Program& program, ValueId id, int64_t runs, int64_t bytes, const char* source,
-              int64_t source_step, char* target, int64_t target_step) {
-  const int64_t piece = std::max<int64_t>(1, 2 * kElementsPerItem / bytes);
+// Copies one run of elements, f32 to bf16 or back where the types differ.
+void CopyRun(const kernels::KernelTable& table, DType from, const char* source, DType to, char* target,
+             int64_t n) {
+  if (from == to) {
+    std::memcpy(target, source, size_t(n) * SizeOf(to));
+  } else if (to == DType::kBF16) {
+    table.to_bf16(reinterpret_cast<const float*>(source), n, reinterpret_cast<kernels::BF16Bits*>(target));
+  } else {
+    table.to_f32(reinterpret_cast<const kernels::BF16Bits*>(source), n, reinterpret_cast<float*>(target));
+  }
+}
+
+// Runs of elements that lie together in both tensors: the i-th goes from source + i * source_step elements to
+// target + i * target_step elements.
+struct Runs {
+  int64_t count, elements, source_step, target_step;
+};
+
+Step CopyRuns(Program& program, ValueId id, const Runs& runs, DType from, const char* source, char* target) {
+  const DType to = program.type(id);
+  const int64_t piece = std::max<int64_t>(1, kElementsPerItem / runs.elements);
+  const int64_t source_bytes = runs.source_step * int64_t(SizeOf(from));
+  const int64_t target_bytes = runs.target_step * int64_t(SizeOf(to));
   return {id, [=, &program] {
-            ForPieces(program, runs, piece, [&](int64_t first, int64_t count, int) {
+            ForPieces(program, runs.count, piece, [&](int64_t first, int64_t count, int) {
               for (int64_t i = first; i < first + count; ++i) {
-                std::memcpy(target + i * target_step, source + i * source_step, size_t(bytes));
+                CopyRun(program.table(), from, source + i * source_bytes, to, target + i * target_bytes,
+                        runs.elements);
               }
             });
           }};
@@ -31,16 +51,15 @@ Step CopyRuns(Program& program, ValueId id, int64_t runs, int64_t bytes, const c
 Step MakeConcat(Program& program, ValueId id) {
   const Node& node = program.node(id);
   const int axis = int(node.as<AxisAttrs>().axis);
-  const int64_t element = int64_t(SizeOf(program.type(id)));
   const Shape out = Full(program.dims(id));
-  const int64_t target_step = Inside(out, axis) * element, runs = out.elements() / Inside(out, axis);
+  const int64_t target_step = Inside(out, axis);
   std::vector<Step> parts;
   char* target = program.at<char>(id);
   for (ValueId input : node.inputs) {
-    MVD_CHECK(program.type(input) == program.type(id), node.name, ": parts of one type");
-    const int64_t bytes = Inside(Full(program.dims(input)), axis) * element;
-    parts.push_back(CopyRuns(program, id, runs, bytes, program.at<char>(input), bytes, target, target_step));
-    target += bytes;
+    const int64_t elements = Inside(Full(program.dims(input)), axis);
+    const Runs runs{out.elements() / target_step, elements, elements, target_step};
+    parts.push_back(CopyRuns(program, id, runs, program.type(input), program.at<char>(input), target));
+    target += elements * int64_t(SizeOf(program.type(id)));
   }
   return {id, [parts = std::move(parts)] {
             for (const Step& part : parts) part.run();
@@ -51,12 +70,12 @@ Step MakeSlice(Program& program, ValueId id) {
   const Node& node = program.node(id);
   const auto& a = node.as<SliceAttrs>();
   const int axis = int(a.axis);
-  const int64_t element = int64_t(SizeOf(program.type(id)));
   const Shape in = Full(program.dims(node.inputs[0])), out = Full(program.dims(id));
-  const int64_t bytes = Inside(out, axis) * element, step = Inside(in, axis) * element;
-  const char* source = program.at<char>(node.inputs[0]) + a.start * (step / in[axis]);
-  return CopyRuns(program, id, out.elements() / Inside(out, axis), bytes, source, step, program.at<char>(id),
-                  bytes);
+  const int64_t elements = Inside(out, axis), step = Inside(in, axis);
+  const DType from = program.type(node.inputs[0]);
+  const char* source = program.at<char>(node.inputs[0]) + a.start * (step / in[axis]) * int64_t(SizeOf(from));
+  return CopyRuns(program, id, {out.elements() / elements, elements, step, elements}, from, source,
+                  program.at<char>(id));
 }
 
 // Expand and ResizeNearest: each output token is a copy of one input token. Mixed types convert on the way.
@@ -82,11 +101,8 @@ Step MakeGather(Program& program, ValueId id,
                       [&](int64_t first, int64_t count, int) {
                         for (int64_t i = first; i < first + count; ++i) {
                           const char* row = source + size_t((*rows)[size_t(i)]) * in_bytes;
-                          if (in_type == out_type) {
-                            std::memcpy(target + size_t(i) * out_bytes, row, out_bytes);
-                          } else {
-                            Convert(in_type, row, out_type, target + size_t(i) * out_bytes, size_t(x.c));
-                          }
+                          CopyRun(program.table(), in_type, row, out_type, target + size_t(i) * out_bytes,
+                                  x.c);
                         }
                       });
           }};

@@ -62,12 +62,23 @@ struct TypedKernels {
 };
 inline constexpr int64_t kFewKeys = 32;
 
+// The f32 residual stream meets bf16 layers: read f32, write bf16.
+struct NarrowingKernels {
+  void (*scale_shift)(const float* x, int64_t rows, int64_t channels, const float* scale, const float* shift,
+                      Activation act, BF16Bits* y);
+  void (*layer_norm)(const float* x, int64_t rows, int64_t channels, const float* gamma, const float* beta,
+                     double eps, BF16Bits* y);
+  void (*activate)(const float* x, int64_t n, Activation act, BF16Bits* y);
+  void (*blend)(const float* s, const float* r, float a, int64_t n, BF16Bits* y);
+};
+
 struct KernelTable {
   const char* isa;
   void (*to_bf16)(const float* x, int64_t n, BF16Bits* y);  // rounds to nearest even, NaN stays NaN
   void (*to_f32)(const BF16Bits* x, int64_t n, float* y);
   TypedKernels<float> f32;
   TypedKernels<BF16Bits> bf16;
+  NarrowingKernels narrowing;
 };
 
 template <class E>

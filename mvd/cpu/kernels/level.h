@@ -11,14 +11,14 @@ void ToF32(const BF16Bits* x, int64_t n, float* y);
 
 template <class E>
 void GroupStatsOf(const E* x, int64_t rows, int64_t channels, int64_t groups, GroupStats* stats);
-template <class E>
+template <class E, class O>
 void ScaleShift(const E* x, int64_t rows, int64_t channels, const float* scale, const float* shift,
-                Activation act, E* y);
-template <class E>
+                Activation act, O* y);
+template <class E, class O>
 void LayerNorm(const E* x, int64_t rows, int64_t channels, const float* gamma, const float* beta, double eps,
-               E* y);
-template <class E>
-void Activate(const E* x, int64_t n, Activation act, E* y);
+               O* y);
+template <class E, class O>
+void Activate(const E* x, int64_t n, Activation act, O* y);
 template <class E>
 void Geglu(const E* x, int64_t rows, int64_t channels, E* y);
 template <class E>
@@ -29,8 +29,8 @@ template <class E>
 void Add(const E* a, const E* b, int64_t n, E* y);
 template <class E>
 void AddRow(const E* a, const float* row, int64_t rows, int64_t channels, E* y);
-template <class E>
-void Blend(const E* s, const E* r, float a, int64_t n, E* y);
+template <class E, class O>
+void Blend(const E* s, const E* r, float a, int64_t n, O* y);
 template <class E>
 void Attention(const AttentionJob<E>& job);
 template <class E>

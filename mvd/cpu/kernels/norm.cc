@@ -134,9 +134,9 @@ inline float SumRow(const E* x, int64_t n, G f) {
 
 }  // namespace
 
-template <class E>
+template <class E, class O>
 void LayerNorm(const E* x, int64_t rows, int64_t channels, const float* gamma, const float* beta, double eps,
-               E* y) {
+               O* y) {
   for (int64_t row = 0; row < rows; ++row, x += channels, y += channels) {
     const float mean = SumRow(x, channels, [](F v) { return v; }) / float(channels);
     const float m2 = SumRow(x, channels, [=](F v) { return (v - mean) * (v - mean); });
@@ -154,8 +154,11 @@ void LayerNorm(const E* x, int64_t rows, int64_t channels, const float* gamma, c
 
 template void GroupStatsOf<float>(const float*, int64_t, int64_t, int64_t, GroupStats*);
 template void GroupStatsOf<BF16Bits>(const BF16Bits*, int64_t, int64_t, int64_t, GroupStats*);
-template void LayerNorm<float>(const float*, int64_t, int64_t, const float*, const float*, double, float*);
-template void LayerNorm<BF16Bits>(const BF16Bits*, int64_t, int64_t, const float*, const float*, double,
-                                  BF16Bits*);
+template void LayerNorm<float, float>(const float*, int64_t, int64_t, const float*, const float*, double,
+                                      float*);
+template void LayerNorm<float, BF16Bits>(const float*, int64_t, int64_t, const float*, const float*, double,
+                                         BF16Bits*);
+template void LayerNorm<BF16Bits, BF16Bits>(const BF16Bits*, int64_t, int64_t, const float*, const float*,
+                                            double, BF16Bits*);
 
 }  // namespace mvd::kernels::MVD_ISA

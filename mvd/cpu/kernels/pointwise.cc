@@ -41,23 +41,23 @@ inline void WithActivation(Activation act, G f) {
 
 }  // namespace
 
-template <class E>
+template <class E, class O>
 void ScaleShift(const E* x, int64_t rows, int64_t channels, const float* scale, const float* shift,
-                Activation act, E* y) {
+                Activation act, O* y) {
   WithActivation(act, [&](auto kind) {
     for (int64_t row = 0; row < rows; ++row) {
       const E* from = x + row * channels;
       ForVectors(channels, y + row * channels, [=](int64_t i, auto read) {
-        return Act<kIsFine<E>>(read(from + i) * read(scale + i) + read(shift + i), kind.value);
+        return Act<kIsFine<O>>(read(from + i) * read(scale + i) + read(shift + i), kind.value);
       });
     }
   });
 }
 
-template <class E>
-void Activate(const E* x, int64_t n, Activation act, E* y) {
+template <class E, class O>
+void Activate(const E* x, int64_t n, Activation act, O* y) {
   WithActivation(act, [&](auto kind) {
-    ForVectors(n, y, [=](int64_t i, auto read) { return Act<kIsFine<E>>(read(x + i), kind.value); });
+    ForVectors(n, y, [=](int64_t i, auto read) { return Act<kIsFine<O>>(read(x + i), kind.value); });
   });
 }
 
@@ -94,18 +94,21 @@ void AddRow(const E* a, const float* row, int64_t rows, int64_t channels, E* y) 
   }
 }
 
-template <class E>
-void Blend(const E* s, const E* r, float a, int64_t n, E* y) {
+template <class E, class O>
+void Blend(const E* s, const E* r, float a, int64_t n, O* y) {
   const float b = 1.0f - a;
   ForVectors(n, y, [=](int64_t i, auto read) { return a * read(s + i) + b * read(r + i); });
 }
 
-template void ScaleShift<float>(const float*, int64_t, int64_t, const float*, const float*, Activation,
-                                float*);
-template void ScaleShift<BF16Bits>(const BF16Bits*, int64_t, int64_t, const float*, const float*, Activation,
-                                   BF16Bits*);
-template void Activate<float>(const float*, int64_t, Activation, float*);
-template void Activate<BF16Bits>(const BF16Bits*, int64_t, Activation, BF16Bits*);
+template void ScaleShift<float, float>(const float*, int64_t, int64_t, const float*, const float*, Activation,
+                                       float*);
+template void ScaleShift<float, BF16Bits>(const float*, int64_t, int64_t, const float*, const float*,
+                                          Activation, BF16Bits*);
+template void ScaleShift<BF16Bits, BF16Bits>(const BF16Bits*, int64_t, int64_t, const float*, const float*,
+                                             Activation, BF16Bits*);
+template void Activate<float, float>(const float*, int64_t, Activation, float*);
+template void Activate<float, BF16Bits>(const float*, int64_t, Activation, BF16Bits*);
+template void Activate<BF16Bits, BF16Bits>(const BF16Bits*, int64_t, Activation, BF16Bits*);
 template void Geglu<float>(const float*, int64_t, int64_t, float*);
 template void Geglu<BF16Bits>(const BF16Bits*, int64_t, int64_t, BF16Bits*);
 template void Multiply<float>(const float*, const float*, int64_t, float*);
@@ -116,7 +119,8 @@ template void Add<float>(const float*, const float*, int64_t, float*);
 template void Add<BF16Bits>(const BF16Bits*, const BF16Bits*, int64_t, BF16Bits*);
 template void AddRow<float>(const float*, const float*, int64_t, int64_t, float*);
 template void AddRow<BF16Bits>(const BF16Bits*, const float*, int64_t, int64_t, BF16Bits*);
-template void Blend<float>(const float*, const float*, float, int64_t, float*);
-template void Blend<BF16Bits>(const BF16Bits*, const BF16Bits*, float, int64_t, BF16Bits*);
+template void Blend<float, float>(const float*, const float*, float, int64_t, float*);
+template void Blend<float, BF16Bits>(const float*, const float*, float, int64_t, BF16Bits*);
+template void Blend<BF16Bits, BF16Bits>(const BF16Bits*, const BF16Bits*, float, int64_t, BF16Bits*);
 
 }  // namespace mvd::kernels::MVD_ISA
