@@ -4,8 +4,8 @@
 
 #include <cstdio>
 
-#include "mvd/ir/arena.h"
 #include "mvd/cost/cost.h"
+#include "mvd/ir/arena.h"
 #include "mvd/models/presets.h"
 #include "mvd/passes/passes.h"
 

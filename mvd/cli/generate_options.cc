@@ -12,9 +12,11 @@
 namespace mvd::cli {
 
 void DeclareOptions(CLI::App& app, GenerateOptions& o) {
+  app.option_defaults()->multi_option_policy(CLI::MultiOptionPolicy::TakeLast);
   app.add_option("images,-i,--image,--init-img,--input_path", o.images,
                  "Pictures, or folders of pictures (PNG, JPEG, WebP)")
-      ->group("Input");
+      ->group("Input")
+      ->take_all();
   app.add_option("--recipe", o.recipe, "Do again what a clip's recipe says; flags given here win")
       ->group("Input");
   app.add_option("--from-latents", o.from_latents, "Only decode latents that an earlier run kept")
@@ -47,7 +49,7 @@ void DeclareOptions(CLI::App& app, GenerateOptions& o) {
       ->capture_default_str()
       ->group(group);
   app.add_flag("--pin", o.exec.pin, "Bind each thread to one processor")->group(group);
-  app.add_option("--skip", o.exec.skip, "Leave out a pass by name (repeatable)")->group(group);
+  app.add_option("--skip", o.exec.skip, "Leave out a pass by name (repeatable)")->group(group)->take_all();
 }
 
 nlohmann::json MakeRecipe(GenerateOptions options, const Model& model, const std::string& model_hash,
@@ -68,7 +70,7 @@ void ApplyRecipe(const CLI::App& app, const std::string& text, const std::string
     ThrowBadInput(file, "carries no recipe of mobilevd");
   }
   o.VisitRecipe([&](const char* name, auto& value, const char* flags, const char*) {
-    const std::string first(flags, std::string_view(flags).find(','));
+    const std::string list(flags), first = list.substr(0, list.find(','));
     if (app.count(first) > 0 || !recipe["options"].contains(name)) return;
     try {
       recipe["options"][name].get_to(value);

@@ -24,4 +24,20 @@ Tensor Program::ConstantF32(ValueId id) {
   return value;
 }
 
+Step MakeByReference(Program& program, ValueId id) {
+  return {id, [id, &program] {
+            const Node& node = program.node(id);
+            std::vector<Tensor> inputs;
+            std::vector<const Tensor*> pointers;
+            for (ValueId input : node.inputs) {
+              inputs.push_back(ConvertTo(
+                  {program.type(input), program.graph.shape(input), program.at<char>(input)}, DType::kF32));
+            }
+            for (const Tensor& input : inputs) pointers.push_back(&input);
+            const Tensor value = EvaluateNode(node, pointers, program.options.threads);
+            Convert(DType::kF32, value.data(), program.type(id), program.at<char>(id),
+                    size_t(value.elements()));
+          }};
+}
+
 }  // namespace mvd::cpu

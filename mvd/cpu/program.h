@@ -65,6 +65,8 @@ Step MakeAttention(Program& program, ValueId id);
 Step MakePointwise(Program& program,
                    ValueId id);  // Activation, Geglu, Affine, Add, Blend, Timestep, FrameIndices
 Step MakeRearrange(Program& program, ValueId id);  // Concat, Slice, Expand, Reshape, ResizeNearest
+// Any op by the reference's definition, slowly: for shapes that no model has. Allocates while it runs.
+Step MakeByReference(Program& program, ValueId id);
 
 // The scratch a node will need for each thread, known before its weights are.
 int64_t ScratchBytes(const Graph& graph, ValueId id, DType dtype, const IsaLevel& isa);
