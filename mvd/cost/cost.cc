@@ -3,8 +3,8 @@
 #include <algorithm>
 
 #include "mvd/base/check.h"
-#include "mvd/ir/arena.h"
 #include "mvd/cost/classify.h"
+#include "mvd/ir/arena.h"
 
 namespace mvd {
 namespace {

@@ -36,6 +36,32 @@ struct AttentionJob {
   void* scratch;  // attention_scratch(...) bytes, 64-byte aligned
 };
 
+// 3x3 convolution with stride 1 and one pixel of zeros around, in tiles of 2x2 output pixels; a frame has
+// ceil(height / 2) ceil(width / 2) of them, row by row. One job does tiles [first, first + count), which may
+// lie in several frames: target = act(conv(source) + bias) + residual. Everything is channels-last; inputs
+// and outputs are multiples of 16.
+template <class E>
+struct WinogradJob {
+  const E* source;
+  const void* weights;  // as winograd_pack leaves them
+  int64_t height, width, inputs, outputs;
+  int64_t first, count;
+  const float* bias;  // a row of `outputs` for each bias_frames frames, or null
+  int64_t bias_frames;
+  Activation act;
+  const void* residual;  // f32 or bf16, or null
+  bool residual_bf16;
+  void* target;  // f32 or bf16; may be the very residual
+  bool target_bf16;
+  void* scratch;  // 64-byte aligned
+};
+
+struct WinogradSizes {
+  int64_t panels;   // pieces in which the weights are packed
+  int64_t weights;  // bytes
+  int64_t scratch;  // bytes
+};
+
 template <class E>
 struct TypedKernels {
   // x (rows, channels) -> stats[groups] over these rows.
@@ -59,6 +85,10 @@ struct TypedKernels {
   int64_t (*attention_scratch)(int64_t queries, int64_t keys, int64_t width, int64_t value_width);  // bytes
   // Few keys (up to kFewKeys): straight from the tensors, no packing. `scratch` is not used.
   void (*attention_few)(const AttentionJob<E>& job);
+  WinogradSizes (*winograd_sizes)(int64_t inputs, int64_t outputs, int64_t tiles);
+  // One panel of w (outputs, inputs, 3, 3) into its place in `weights`, which is aligned to 64 bytes.
+  void (*winograd_pack)(const float* w, int64_t inputs, int64_t outputs, int64_t panel, void* weights);
+  void (*winograd)(const WinogradJob<E>& job);
 };
 inline constexpr int64_t kFewKeys = 32;
 

@@ -37,6 +37,12 @@ template <class E>
 int64_t AttentionScratch(int64_t queries, int64_t keys, int64_t width, int64_t value_width);
 template <class E>
 void AttentionFew(const AttentionJob<E>& job);
+template <class E>
+WinogradSizes WinogradSizesOf(int64_t inputs, int64_t outputs, int64_t tiles);
+template <class E>
+void WinogradPack(const float* w, int64_t inputs, int64_t outputs, int64_t panel, void* weights);
+template <class E>
+void Winograd(const WinogradJob<E>& job);
 
 const KernelTable& Table();
 

@@ -19,6 +19,9 @@ constexpr TypedKernels<E> kTyped = {
     .attention = Attention<E>,
     .attention_scratch = AttentionScratch<E>,
     .attention_few = AttentionFew<E>,
+    .winograd_sizes = WinogradSizesOf<E>,
+    .winograd_pack = WinogradPack<E>,
+    .winograd = Winograd<E>,
 };
 
 constexpr KernelTable kTable = {.isa = MVD_ISA_NAME,
