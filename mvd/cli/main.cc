@@ -1,4 +1,6 @@
 // mobilevd: the list of commands, and the one place where failures become a line of text and an exit code.
+#include <malloc.h>
+
 #include <cstdio>
 #include <iostream>
 #include <new>
@@ -72,6 +74,9 @@ Exit Guarded(int argc, char** argv, Session& session) {
 }  // namespace mvd::cli
 
 int main(int argc, char** argv) {
+  // Weights of one stage are freed before the next begins: large blocks come straight from the system and go
+  // back to it, where glibc would raise its own limit and keep them.
+  mallopt(M_MMAP_THRESHOLD, 256 << 10);
   static mvd::CancelToken cancel;
   mvd::cli::InstallCancellation(cancel);
   mvd::cli::Session session{.cancel = &cancel};

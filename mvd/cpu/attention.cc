@@ -1,5 +1,6 @@
 // Attention: a job a (frame, head) where there are many keys; pieces of pixels where there are few, as over
 // time.
+#include "mvd/cpu/plan.h"
 #include "mvd/cpu/program.h"
 
 namespace mvd::cpu {
@@ -75,6 +76,19 @@ Step Make(Program& program, ValueId id) {
 
 Step MakeAttention(Program& program, ValueId id) {
   return WithType(program.type(id), [&]<class E>(E) { return Make<E>(program, id); });
+}
+
+int64_t AttentionScratch(const Lowered& lowered, ValueId id, const IsaLevel& isa) {
+  const Node& node = lowered.graph.node(id);
+  const auto& a = node.as<AttentionAttrs>();
+  const bool spatial = a.axis == Axis::kSpatial;
+  const Groups q{DimsOf(lowered.graph.shape(node.inputs[0])), spatial};
+  const Groups k{DimsOf(lowered.graph.shape(node.inputs[1])), spatial};
+  if (k.tokens() <= kernels::kFewKeys) return 0;
+  return WithType(lowered.types[size_t(id)], [&]<class E>(E) {
+    return kernels::Typed<E>(isa.kernels())
+        .attention_scratch(q.tokens(), k.tokens(), q.d.c / a.heads, DimsOf(node.shape).c / a.heads);
+  });
 }
 
 }  // namespace mvd::cpu

@@ -3,6 +3,8 @@
 #include <optional>
 
 #include "mvd/cpu/onednn.h"
+#include "mvd/cpu/plan.h"
+#include "mvd/cpu/winograd.h"
 
 namespace mvd::cpu {
 namespace {
@@ -18,10 +20,10 @@ struct Geometry {
   Act act;
 };
 
-Geometry GeometryOf(const Program& program, ValueId id) {
-  const Node& node = program.node(id);
-  const Dims x = program.dims(node.inputs[0]), y = program.dims(id);
-  const Shape& w = program.graph.shape(node.inputs[1]);
+Geometry GeometryOf(const Graph& graph, ValueId id) {
+  const Node& node = graph.node(id);
+  const Dims x = DimsOf(graph.shape(node.inputs[0])), y = DimsOf(node.shape);
+  const Shape& w = graph.shape(node.inputs[1]);
   if (node.op == Op::kConv2d) {
     const auto& a = node.as<Conv2dAttrs>();
     return {
@@ -51,64 +53,102 @@ struct Convolution {
   memory::desc residual;
 };
 
-Convolution Compile(const Geometry& g, int64_t images, DType dtype, DType target_type, bool bias,
-                    std::optional<DType> residual) {
+struct ConvTypes {
+  DType source, target;
+  std::optional<DType> residual;
+};
+
+ConvTypes TypesOf(const Node& node, const std::vector<DType>& types, ValueId id) {
+  const ValueId residual = node.input(3);
+  return {types[size_t(node.inputs[0])], types[size_t(id)],
+          residual == kNoValue ? std::nullopt : std::optional(types[size_t(residual)])};
+}
+
+// A bias that varies with the batch item: one call an item.
+int64_t CallsOf(const Graph& graph, ValueId id) {
+  const Node& node = graph.node(id);
+  const Dims y = DimsOf(node.shape);
+  return node.input(2) != kNoValue && graph.shape(node.input(2)).elements() > y.c ? y.b : 1;
+}
+
+memory::desc ResidualDesc(const Geometry& g, int64_t images, DType dtype) {
+  return {{images, g.outputs, g.out_height, g.out_width}, DnnlType(dtype), memory::format_tag::nhwc};
+}
+
+dnnl::convolution_forward::primitive_desc Describe(const Geometry& g, int64_t images, const ConvTypes& types,
+                                                   bool bias) {
   using Tag = memory::format_tag;
-  const auto type = DnnlType(dtype);
+  using dnnl::convolution_forward;
+  const auto type = DnnlType(types.source);
   const memory::desc source({images, g.inputs, g.height, g.width}, type, Tag::nhwc);
-  const memory::desc target({images, g.outputs, g.out_height, g.out_width}, DnnlType(target_type), Tag::nhwc);
+  const memory::desc target({images, g.outputs, g.out_height, g.out_width}, DnnlType(types.target),
+                            Tag::nhwc);
   const memory::desc weights({g.outputs, g.inputs, g.kernel_height, g.kernel_width}, type, Tag::any);
   const memory::desc bias_desc({g.outputs}, memory::data_type::f32, Tag::x);
-  dnnl::primitive_attr attr;
   memory::desc second;
-  if (residual)
-    second = memory::desc({images, g.outputs, g.out_height, g.out_width}, DnnlType(*residual), Tag::nhwc);
-  attr.set_post_ops(Epilogue(g.act, residual ? &second : nullptr));
+  if (types.residual) second = ResidualDesc(g, images, *types.residual);
+  dnnl::primitive_attr attr;
+  attr.set_post_ops(Epilogue(g.act, types.residual ? &second : nullptr));
   attr.set_scratchpad_mode(dnnl::scratchpad_mode::user);
-  using dnnl::convolution_forward;
   const auto kind = dnnl::prop_kind::forward_inference;
   const auto algorithm = dnnl::algorithm::convolution_direct;
   const convolution_forward::desc desc =
       bias ? convolution_forward::desc(kind, algorithm, source, weights, bias_desc, target, g.stride, g.begin,
                                        g.end)
            : convolution_forward::desc(kind, algorithm, source, weights, target, g.stride, g.begin, g.end);
-  const convolution_forward::primitive_desc made(desc, attr, Engine());
-  return {made, convolution_forward(made), {}, second};
+  return {desc, attr, Engine()};
 }
 
-bool IsLinear(const Program& program, ValueId id) {
-  const Node& node = program.node(id);
+bool IsLinear(const Graph& graph, ValueId id) {
+  const Node& node = graph.node(id);
   if (node.op != Op::kConv2d) return false;
   const auto& a = node.as<Conv2dAttrs>();
-  const Shape& w = program.graph.shape(node.inputs[1]);
+  const Shape& w = graph.shape(node.inputs[1]);
   return w[2] == 1 && w[3] == 1 && a.stride == 1 && a.top + a.left + a.bottom + a.right == 0;
+}
+
+// The whole call may use all threads' scratch: it runs alone.
+int64_t ScratchShare(const dnnl::convolution_forward::primitive_desc& desc, int threads) {
+  return (int64_t(desc.scratchpad_desc().get_size()) + threads - 1) / threads;
 }
 
 }  // namespace
 
+int64_t ConvScratch(const Lowered& lowered, ValueId id, const IsaLevel& isa, int threads) {
+  const Node& node = lowered.graph.node(id);
+  if (IsLinear(lowered.graph, id)) return 0;
+  const ConvTypes types = TypesOf(node, lowered.types, id);
+  if (UsesWinograd(lowered.graph, id, types.source, isa)) {
+    return WinogradScratchBytes(lowered.graph, id, types.source, isa);
+  }
+  const ScopedThreads scoped(Threads{threads});
+  const Geometry g = GeometryOf(lowered.graph, id);
+  return ScratchShare(Describe(g, g.images / CallsOf(lowered.graph, id), types, node.input(2) != kNoValue),
+                      threads);
+}
+
 Step MakeConv(Program& program, ValueId id) {
-  if (IsLinear(program, id)) return MakeLinear(program, id);
+  if (IsLinear(program.graph, id)) return MakeLinear(program, id);
+  if (UsesWinograd(program, id)) return MakeWinograd(program, id);
   const Node& node = program.node(id);
   const Node& weight_node = program.node(node.inputs[1]);
   MVD_CHECK(weight_node.op == Op::kWeight, node.name, ": a convolution's weight comes from the file");
   const ScopedThreads threads(program.options.threads);
-  const Geometry g = GeometryOf(program, id);
+  const Geometry g = GeometryOf(program.graph, id);
   auto bias = std::make_shared<Bias>(MakeBias(program, node.input(2), g.outputs));
   const ValueId residual_id = node.input(3);
-  // A bias that varies with the batch item: one call an item.
-  const int64_t calls = bias->per_item ? program.dims(id).b : 1;
-  auto conv = std::make_shared<Convolution>(
-      Compile(g, g.images / calls, program.type(node.inputs[0]), program.type(id), bias->data != nullptr,
-              residual_id == kNoValue ? std::nullopt : std::optional(program.type(residual_id))));
+  const ConvTypes types = TypesOf(node, program.types, id);
+  const int64_t calls = CallsOf(program.graph, id), images = g.images / calls;
+  const auto desc = Describe(g, images, types, bias->data != nullptr);
+  auto conv = std::make_shared<Convolution>(Convolution{desc, dnnl::convolution_forward(desc), {}, {}});
+  if (types.residual) conv->residual = ResidualDesc(g, images, *types.residual);
   const Aligned weight = AlignWeight(GetWeight(*program.weights, weight_node));
   const memory::desc plain({g.outputs, g.inputs, g.kernel_height, g.kernel_width},
                            DnnlType(weight.view.dtype), memory::format_tag::oihw);
   conv->weights = Pack(weight.view, plain, conv->desc.weights_desc());
   program.weights->Release(weight_node.name);
   program.weight_bytes += int64_t(conv->weights.get_desc().get_size());
-  // The whole call may use all threads' scratch: it runs alone.
-  const int64_t scratchpad = int64_t(conv->desc.scratchpad_desc().get_size());
-  program.scratch.Need((scratchpad + program.options.threads.count - 1) / program.options.threads.count);
+  program.scratch.Need(ScratchShare(conv->desc, program.options.threads.count));
 
   const size_t element = SizeOf(program.type(id));
   const size_t in_bytes =

@@ -2,22 +2,14 @@
 
 #include <cstring>
 
-#include "mvd/cpu/lower.h"
+#include "mvd/cpu/plan.h"
 #include "mvd/cpu/program.h"
-#include "mvd/ir/arena.h"
 
 namespace mvd {
 namespace {
 
 using cpu::Program;
 using cpu::Step;
-
-constexpr int64_t kAlignment = 64;
-int64_t Align(int64_t bytes) { return (bytes + kAlignment - 1) / kAlignment * kAlignment; }
-
-bool IsComputed(const Node& node) {
-  return node.op != Op::kInput && node.op != Op::kWeight && node.phase != Phase::kLoad;
-}
 
 // Weights that a step packs or keeps by itself; any other weight an op reads is an operand like an
 // activation.
@@ -70,16 +62,6 @@ Step MakeStep(Program& program, ValueId id) {
   return {};
 }
 
-MemoryLayout LayOut(const Graph& graph, const std::vector<DType>& types) {
-  return PlanArena(
-      graph,
-      [&](ValueId id) {
-        const Node& node = graph.node(id);
-        return node.phase == Phase::kLoad ? 0 : node.shape.elements() * int64_t(SizeOf(types[size_t(id)]));
-      },
-      kAlignment);
-}
-
 class CpuExecutor : public Executor {
  public:
   explicit CpuExecutor(const ExecOptions& options) {
@@ -97,22 +79,8 @@ class CpuExecutor : public Executor {
   std::string Unsupported(const Graph&, const Node&) const override { return ""; }
 
   MemoryPlan Plan(const Graph& graph) const override {
-    const cpu::Lowered lowered = cpu::Lower(graph, program_.options.dtype);
-    const Graph& lower = lowered.graph;
-    MemoryPlan plan;
-    plan.activation_bytes = LayOut(lower, lowered.types).arena_bytes + InputBytes(lower, lowered.types);
-    int64_t scratch = 0;
-    for (size_t i = 0; i < lower.nodes.size(); ++i) {
-      const Node& node = lower.nodes[i];
-      if (IsComputed(node))
-        scratch = std::max(scratch, cpu::ScratchBytes(lower, ValueId(i), lowered.types[i], *program_.isa));
-      if (node.op == Op::kWeight) {
-        const DType held = node.shape.rank() > 1 ? program_.options.dtype : DType::kF32;
-        plan.weight_bytes += node.shape.elements() * int64_t(SizeOf(held));
-      }
-    }
-    plan.scratch_bytes = scratch * program_.options.threads.count;
-    return plan;
+    const int threads = std::max(1, program_.options.threads.count);
+    return cpu::PlanMemory(cpu::Lower(graph, program_.options.dtype), *program_.isa, threads);
   }
 
   void Load(const Graph& graph, WeightSource& weights, const Progress& progress) override {
@@ -122,14 +90,14 @@ class CpuExecutor : public Executor {
     program_.scratch = {};
     program_.weights = &weights;
     cpu::Lowered lowered = cpu::Lower(graph, program_.options.dtype);
+    PlaceValues(lowered);
     program_.graph = std::move(lowered.graph);
     program_.types = std::move(lowered.types);
-    PlaceValues();
     const size_t count = program_.graph.nodes.size();
     for (size_t i = 0; i < count; ++i) {
       if (program_.options.cancel) program_.options.cancel->Poll();
       const Node& node = program_.graph.nodes[i];
-      if (!IsComputed(node)) continue;
+      if (!cpu::IsComputed(node)) continue;
       PlaceConstants(node);
       steps_.push_back(MakeStep(program_, ValueId(i)));
       if (progress) progress("weights", double(i + 1) / double(count));
@@ -163,26 +131,18 @@ class CpuExecutor : public Executor {
   void SetObserver(NodeObserver observer) override { observer_ = std::move(observer); }
 
  private:
-  static int64_t InputBytes(const Graph& graph, const std::vector<DType>& types) {
-    int64_t bytes = 0;
-    for (ValueId id : graph.All(Op::kInput)) {
-      bytes += Align(graph.shape(id).elements() * int64_t(SizeOf(types[size_t(id)])));
-    }
-    return bytes;
-  }
-
   // One arena: the planned values, then the inputs.
-  void PlaceValues() {
-    const Graph& graph = program_.graph;
-    const MemoryLayout layout = LayOut(graph, program_.types);
+  void PlaceValues(const cpu::Lowered& lowered) {
+    const Graph& graph = lowered.graph;
+    const MemoryLayout layout = cpu::LayOut(lowered);
     input_ids_ = graph.All(Op::kInput);
-    arena_ = Tensor({Align(layout.arena_bytes) + InputBytes(graph, program_.types)}, DType::kU8);
+    arena_ = Tensor({cpu::Align(layout.arena_bytes) + cpu::InputBytes(lowered)}, DType::kU8);
     char* base = static_cast<char*>(arena_.data());
     program_.address.assign(graph.nodes.size(), nullptr);
-    int64_t next = Align(layout.arena_bytes);
+    int64_t next = cpu::Align(layout.arena_bytes);
     for (ValueId id : input_ids_) {
       program_.address[size_t(id)] = base + next;
-      next += Align(graph.shape(id).elements() * int64_t(SizeOf(program_.type(id))));
+      next += cpu::Align(graph.shape(id).elements() * int64_t(SizeOf(lowered.types[size_t(id)])));
     }
     for (size_t i = 0; i < graph.nodes.size(); ++i) {
       const ValueId storage = layout.storage[i];

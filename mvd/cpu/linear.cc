@@ -1,6 +1,7 @@
 // Linear layers: oneDNN's matmul on packed weights, one serial call for a block of rows. Blocks are fixed by
 // the shape alone and each row is summed in one go, so the result does not depend on the number of threads.
 #include "mvd/cpu/onednn.h"
+#include "mvd/cpu/plan.h"
 
 namespace mvd::cpu {
 namespace {
@@ -193,22 +194,12 @@ Step MakeLinear(Program& program, ValueId id) {
   return {id, [=, &program] { ParallelFor(program.options.threads, o.items * blocks, run_block); }};
 }
 
-// Gates of one block; oneDNN's own scratchpads are small and counted when they are known.
-int64_t ScratchBytes(const Graph& graph, ValueId id, DType dtype, const IsaLevel& isa) {
-  const Node& node = graph.node(id);
+// Gates of one block; oneDNN's own scratchpads are small beside them.
+int64_t LinearScratch(const Lowered& lowered, ValueId id) {
+  const Node& node = lowered.graph.node(id);
+  if (node.as<LinearAttrs>().act != Act::kGeglu) return 0;
   const Dims y = DimsOf(node.shape);
-  if (node.op == Op::kLinear && node.as<LinearAttrs>().act == Act::kGeglu) {
-    return BlockRows(y.tokens(), y.c, Act::kGeglu) * y.c * int64_t(SizeOf(dtype));
-  }
-  if (node.op != Op::kAttention) return 0;
-  const auto& a = node.as<AttentionAttrs>();
-  const Dims q = DimsOf(graph.shape(node.inputs[0])), k = DimsOf(graph.shape(node.inputs[1]));
-  const bool spatial = a.axis == Axis::kSpatial;
-  const int64_t queries = spatial ? q.h * q.w : q.t, keys = spatial ? k.h * k.w : k.t;
-  if (keys <= kernels::kFewKeys) return 0;
-  return WithType(dtype, [&]<class E>(E) {
-    return kernels::Typed<E>(isa.kernels()).attention_scratch(queries, keys, q.c / a.heads, y.c / a.heads);
-  });
+  return BlockRows(y.tokens(), y.c, Act::kGeglu) * y.c * int64_t(SizeOf(lowered.types[size_t(id)]));
 }
 
 }  // namespace mvd::cpu

@@ -68,9 +68,6 @@ Step MakeRearrange(Program& program, ValueId id);  // Concat, Slice, Expand, Res
 // Any op by the reference's definition, slowly: for shapes that no model has. Allocates while it runs.
 Step MakeByReference(Program& program, ValueId id);
 
-// The scratch a node will need for each thread, known before its weights are.
-int64_t ScratchBytes(const Graph& graph, ValueId id, DType dtype, const IsaLevel& isa);
-
 // Rows of work an item gets: fixed by the shape alone, so that results do not depend on the number of
 // threads.
 inline constexpr int64_t kElementsPerItem = 1 << 16;

@@ -1,5 +1,7 @@
 #include "mvd/engine/svd_engine.h"
 
+#include <malloc.h>
+
 #include <algorithm>
 #include <chrono>
 #include <cstring>
@@ -40,7 +42,7 @@ Network& SvdEngine::Get(std::string_view component, const CallSizes& sizes, cons
   for (Loaded& loaded : loaded_) {
     if (loaded.component == component && SameSizes(loaded.sizes, sizes)) return *loaded.network;
   }
-  loaded_.clear();
+  Unload();
   const auto start = std::chrono::steady_clock::now();
   auto network = std::make_unique<Network>(Make(component, sizes));
   const auto weights = model_.Weights(component);
@@ -101,6 +103,11 @@ SvdComponents SvdEngine::Components(const Progress& progress) {
     return std::move(image).Reshaped({out[1], out[2], out[3], out[4]});
   };
   return result;
+}
+
+void SvdEngine::Unload() {
+  loaded_.clear();
+  malloc_trim(0);  // small blocks between the large ones would keep whole pages
 }
 
 std::vector<StageMemory> SvdEngine::Plan(const SvdOptions& o) const {

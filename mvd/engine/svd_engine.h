@@ -34,7 +34,7 @@ class SvdEngine {
 
   std::string_view decoder_component() const { return decoder_; }
   double load_seconds() const { return load_seconds_; }
-  void Unload() { loaded_.clear(); }
+  void Unload();
 
  private:
   // The network for these sizes, loaded; anything else is freed before.
