@@ -207,6 +207,13 @@ class TablesTest(ProgramTest):
         without = json.loads(self.expect(0, "explain", "--preset", "svd", "--json", "--skip", "fuse_residual").stdout)
         self.assertGreater(without["nodes"], with_pass["nodes"])
 
+    def test_isa_levels(self):
+        golden = ["check", "--golden", GOLDENS / "unet_wide_1x6x4.safetensors", "--model", GOLDENS / "unet_wide"]
+        levels = json.loads(self.expect(0, "doctor", "--json").stdout)["isa_levels"]
+        for level in levels:
+            self.expect(0 if level["supported"] else 2, *golden, "--isa", level["name"], "--dtype", "f32")
+        self.fails(2, "--dtype f32", *golden, "--isa", "avx2", "--dtype", "bf16")
+
     def test_doctor_and_help(self):
         self.assertIn("isa", json.loads(self.expect(0, "doctor", "--json").stdout))
         self.assertIn("--motion-bucket-id", self.expect(0, "generate", "--help").stdout)

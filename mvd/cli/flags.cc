@@ -34,6 +34,7 @@ NetworkOptions ExecFlags::Resolve(const CancelToken* cancel) const {
   options.exec.cancel = cancel;
   options.exec.threads = {threads > 0 ? threads : HardwareThreads(), pin};
   const IsaLevel& level = FindIsa(isa);
+  if (isa != "auto") LimitOneDnn(level);
   // bf16 through emulation is slower than f32: only where the processor has it.
   const bool native = level.name == "avx512_bf16" || level.name == "amx";
   const std::string name = dtype != "auto" ? dtype : executor == "cpu" && native ? "bf16" : "f32";

@@ -21,4 +21,8 @@ std::span<const IsaLevel> IsaLevels();  // in rising order
 // lacks.
 const IsaLevel& FindIsa(std::string_view name);
 
+// Holds oneDNN, too, to this level, for the life of the process: only before anything else has asked it to
+// compute.
+void LimitOneDnn(const IsaLevel& level);
+
 }  // namespace mvd

@@ -3,6 +3,8 @@
 
 #include <gtest/gtest.h>
 
+#include <cstdlib>
+
 #include "mvd/base/error.h"
 #include "mvd/cpu/kernels/levels.h"
 
@@ -15,7 +17,9 @@ TEST(Isa, AutoIsTheBestSupportedLevel) {
     if (level.supported()) best = &level;
   }
   ASSERT_NE(best, nullptr);
-  EXPECT_EQ(&FindIsa("auto"), best);
+  if (!std::getenv("ONEDNN_MAX_CPU_ISA")) {
+    EXPECT_EQ(&FindIsa("auto"), best);
+  }
 }
 
 TEST(Isa, LevelsByNameWithTheirOwnKernels) {
