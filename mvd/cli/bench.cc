@@ -111,9 +111,7 @@ Runner DeclareBench(CLI::App& app) {
   o->model.Declare(app);
   o->size.Declare(app);
   o->exec.Declare(app);
-  app.add_option("--component", o->component,
-                 "unet, vae_encoder, vae_decoder, taesd_encoder, taesd_decoder, image_encoder")
-      ->capture_default_str();
+  app.add_option("--component", o->component, ComponentNames())->capture_default_str();
   app.add_option("--warmup", o->warmup, "Calls before timing")
       ->capture_default_str()
       ->check(CLI::Range(0, 1000));

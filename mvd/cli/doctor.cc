@@ -20,14 +20,6 @@ std::string ProcessorName() {
   return "unknown";
 }
 
-int64_t MemoryBytes(const std::string& key) {
-  std::ifstream info("/proc/meminfo");
-  for (std::string line; std::getline(info, line);) {
-    if (line.starts_with(key)) return std::stoll(line.substr(key.size())) * 1024;
-  }
-  return 0;
-}
-
 Exit Doctor(Session& session) {
   const IsaLevel& best = FindIsa("auto");
   const NetworkOptions defaults = ExecFlags().Resolve(nullptr);
@@ -40,8 +32,8 @@ Exit Doctor(Session& session) {
   const nlohmann::json object = {{"version", MVD_VERSION},
                                  {"processor", ProcessorName()},
                                  {"threads", HardwareThreads()},
-                                 {"memory_bytes", MemoryBytes("MemTotal:")},
-                                 {"memory_available_bytes", MemoryBytes("MemAvailable:")},
+                                 {"memory_bytes", SystemMemoryBytes("MemTotal:")},
+                                 {"memory_available_bytes", SystemMemoryBytes("MemAvailable:")},
                                  {"isa", best.name},
                                  {"isa_levels", levels},
                                  {"dtype", Name(defaults.exec.dtype)},
@@ -55,8 +47,8 @@ Exit Doctor(Session& session) {
   }
   std::printf("mobilevd   %s\nprocessor  %s, %d threads\nmemory     %s, %s available\n", MVD_VERSION,
               ProcessorName().c_str(), HardwareThreads(),
-              FormatBytes(double(MemoryBytes("MemTotal:"))).c_str(),
-              FormatBytes(double(MemoryBytes("MemAvailable:"))).c_str());
+              FormatBytes(double(SystemMemoryBytes("MemTotal:"))).c_str(),
+              FormatBytes(double(SystemMemoryBytes("MemAvailable:"))).c_str());
   std::printf("isa        ");
   for (const IsaLevel& level : IsaLevels()) {
     std::printf("%s%s ", std::string(level.name).c_str(),

@@ -105,9 +105,7 @@ Runner DeclareExplain(CLI::App& app) {
   auto o = std::make_shared<Options>();
   o->model.Declare(app);
   o->size.Declare(app);
-  app.add_option("--component", o->component,
-                 "unet, vae_encoder, vae_decoder, taesd_encoder, taesd_decoder, image_encoder")
-      ->capture_default_str();
+  app.add_option("--component", o->component, ComponentNames())->capture_default_str();
   app.add_option("--dtype", o->dtype, "Element type the plan is for: f32, bf16, f16")->capture_default_str();
   app.add_option("--skip", o->skip, "Leave out a pass by name (repeatable)");
   app.add_flag("--text", o->text, "Only the graph's text form, which parses back");

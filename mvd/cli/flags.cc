@@ -9,7 +9,7 @@ namespace mvd::cli {
 
 void ExecFlags::Declare(CLI::App& app) {
   const char* group = "Execution";
-  app.add_option("--executor", executor, "Which executor runs: cpu, reference, null")
+  app.add_option("--executor", executor, "Which executor runs: " + Join(ExecutorNames()))
       ->capture_default_str()
       ->group(group);
   app.add_option("--dtype,--precision", dtype, "Weights and activations: auto, f32, bf16")
@@ -50,7 +50,7 @@ void ModelFlags::Declare(CLI::App& app) {
   const char* group = "Model";
   app.add_option("-m,--model", model, "Model folder in diffusers' layout")->group(group);
   app.add_option("--preset", preset,
-                 "Random weights of a known architecture instead of a folder: svd, svd-xt, svd-tiny")
+                 "Random weights of a known architecture instead of a folder: " + Join(PresetNames()))
       ->group(group);
   app.add_option("--weight-seed", weight_seed, "Seed of a preset's random weights")
       ->capture_default_str()
@@ -111,8 +111,8 @@ std::string FormatSeconds(double seconds) {
 }
 
 namespace {
-int64_t StatusField(const std::string& key) {
-  std::ifstream status("/proc/self/status");
+int64_t Field(const char* file, const std::string& key) {
+  std::ifstream status(file);
   for (std::string line; std::getline(status, line);) {
     if (line.starts_with(key)) return std::stoll(line.substr(key.size())) * 1024;
   }
@@ -120,7 +120,21 @@ int64_t StatusField(const std::string& key) {
 }
 }  // namespace
 
-int64_t PeakResidentBytes() { return StatusField("VmHWM:"); }
-int64_t ResidentBytes() { return StatusField("VmRSS:"); }
+int64_t PeakResidentBytes() { return Field("/proc/self/status", "VmHWM:"); }
+int64_t ResidentBytes() { return Field("/proc/self/status", "VmRSS:"); }
+
+int64_t SystemMemoryBytes(const std::string& key) { return Field("/proc/meminfo", key); }
+
+std::string Join(const std::vector<std::string>& names) {
+  std::string text;
+  for (const std::string& name : names) text += (text.empty() ? "" : ", ") + name;
+  return text;
+}
+
+std::string ComponentNames() {
+  std::vector<std::string> names;
+  for (const ComponentInfo& component : Components()) names.emplace_back(component.name);
+  return Join(names);
+}
 
 }  // namespace mvd::cli

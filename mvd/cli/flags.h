@@ -50,5 +50,11 @@ std::string FormatSeconds(double seconds);
 // Peak resident memory of this process so far; resets only with the process.
 int64_t PeakResidentBytes();
 int64_t ResidentBytes();
+// A line of /proc/meminfo in bytes, such as "MemAvailable:"; 0 where it is absent.
+int64_t SystemMemoryBytes(const std::string& key);
+
+// "a, b, c", for help texts: the names stand in one table each.
+std::string Join(const std::vector<std::string>& names);
+std::string ComponentNames();
 
 }  // namespace mvd::cli

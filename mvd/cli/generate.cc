@@ -118,14 +118,6 @@ int64_t AnnounceMemory(const std::vector<StageMemory>& stages, int64_t limit, St
   return bytes;
 }
 
-int64_t AvailableMemory() {
-  std::ifstream info("/proc/meminfo");
-  for (std::string line; std::getline(info, line);) {
-    if (line.starts_with("MemAvailable:")) return std::stoll(line.substr(13)) * 1024;
-  }
-  return 0;
-}
-
 // Warnings where SVD is known to give poor clips; the run goes on.
 void WarnOfRanges(const GenerateOptions& o, StatusLine& status) {
   if (o.motion_bucket_id > 255)
@@ -267,7 +259,7 @@ int64_t ChooseChunk(const GenerateOptions& o, const SvdEngine& engine, const Svd
       ThrowUsage("--decode-chunk-size ", o.decode_chunk_size, ": expected auto or 1 to 1024");
     return value;
   }
-  const int64_t allowed = limit > 0 ? limit : AvailableMemory();
+  const int64_t allowed = limit > 0 ? limit : SystemMemoryBytes("MemAvailable:");
   return engine.FitDecodeChunk(pipeline, allowed - ResidentBytes());
 }
 

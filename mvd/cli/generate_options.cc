@@ -39,7 +39,7 @@ void DeclareOptions(CLI::App& app, GenerateOptions& o) {
       option->capture_default_str();
   });
   const char* group = "Execution";
-  app.add_option("--executor", o.exec.executor, "Which executor runs: cpu, reference")
+  app.add_option("--executor", o.exec.executor, "Which executor runs: " + Join(ExecutorNames()))
       ->capture_default_str()
       ->group(group);
   app.add_option("--isa", o.exec.isa, "Highest instruction set to use; doctor lists them")

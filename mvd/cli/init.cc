@@ -99,7 +99,7 @@ Exit Init(Session& session, const Options& o) {
 
 Runner DeclareInit(CLI::App& app) {
   auto o = std::make_shared<Options>();
-  app.add_option("--preset", o->preset, "Architecture: svd, svd-xt, svd-tiny")->capture_default_str();
+  app.add_option("--preset", o->preset, "Architecture: " + Join(PresetNames()))->capture_default_str();
   app.add_option("--config", o->config, "Take the networks' configs from this model folder instead");
   app.add_option("--seed", o->seed, "Seed of the weights")->capture_default_str();
   app.add_option("-o,--output", o->output, "Folder to write")->required();

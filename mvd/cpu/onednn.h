@@ -16,8 +16,7 @@ dnnl::memory::data_type DnnlType(DType dtype);
 dnnl::post_ops Epilogue(Act act, const dnnl::memory::desc* residual);
 void AppendActivation(dnnl::post_ops& ops, Act act);
 
-// One primitive and the memories it touches; run with other pointers by setting handles on a thread's own
-// copies. Packs f32 or bf16 weights `data` of layout `plain` into `packed`.
+// Packs f32 or bf16 weights `data` of layout `plain` into `packed`.
 dnnl::memory Pack(const TensorView& data, const dnnl::memory::desc& plain, const dnnl::memory::desc& packed);
 
 // A weight's data with the element type that packing reads (f32 or bf16), aligned; copies only where it must.

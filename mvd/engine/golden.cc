@@ -274,10 +274,4 @@ GoldenReport RunGolden(const std::filesystem::path& model_path, const std::files
   return Compare(golden, row.run(Context{golden, model ? &*model : nullptr, options}));
 }
 
-std::vector<std::string> GoldenComponents() {
-  std::vector<std::string> names;
-  for (const Case& row : kCases) names.emplace_back(row.component);
-  return names;
-}
-
 }  // namespace mvd

@@ -31,7 +31,4 @@ struct GoldenReport {
 GoldenReport RunGolden(const std::filesystem::path& model, const std::filesystem::path& golden,
                        const NetworkOptions& options);
 
-// The names `component` metadata may have; for help.
-std::vector<std::string> GoldenComponents();
-
 }  // namespace mvd

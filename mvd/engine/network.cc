@@ -43,12 +43,7 @@ Network::Network(Graph graph, const NetworkOptions& options) : graph_(std::move(
 }
 
 std::vector<Tensor> Network::Run(std::span<const TensorView> inputs, bool new_clip) {
-  std::vector<Tensor> outputs;
-  std::vector<MutableTensorView> views;
-  for (const Output& output : graph_.outputs) outputs.emplace_back(graph_.shape(output.value));
-  for (Tensor& output : outputs) views.push_back(output.mutable_view());
-  executor_->Run(inputs, views, new_clip);
-  return outputs;
+  return RunGraph(*executor_, graph_, inputs, new_clip);
 }
 
 }  // namespace mvd

@@ -13,12 +13,13 @@ TensorView GetWeight(WeightSource& weights, const Node& node) {
   return weights.Get(node.name);
 }
 
-std::vector<Tensor> RunGraph(Executor& executor, const Graph& graph, std::span<const TensorView> inputs) {
+std::vector<Tensor> RunGraph(Executor& executor, const Graph& graph, std::span<const TensorView> inputs,
+                             bool new_clip) {
   std::vector<Tensor> outputs;
   std::vector<MutableTensorView> views;
   for (const Output& output : graph.outputs) outputs.emplace_back(graph.shape(output.value));
   for (Tensor& output : outputs) views.push_back(output.mutable_view());
-  executor.Run(inputs, views);
+  executor.Run(inputs, views, new_clip);
   return outputs;
 }
 

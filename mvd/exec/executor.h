@@ -59,6 +59,7 @@ class Executor {
 TensorView GetWeight(WeightSource& weights, const Node& node);
 
 // Runs with outputs allocated here, by name order of graph.outputs.
-std::vector<Tensor> RunGraph(Executor& executor, const Graph& graph, std::span<const TensorView> inputs);
+std::vector<Tensor> RunGraph(Executor& executor, const Graph& graph, std::span<const TensorView> inputs,
+                             bool new_clip = true);
 
 }  // namespace mvd
