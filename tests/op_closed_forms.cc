@@ -46,13 +46,13 @@ void Layers(Cases& cases) {
             {{"x", {1, 2, 3, 4, 5, 6, 7, 8, 9}}, {"w", {1, 1, 1, 1}}}, {1 + 2 + 4 + 5, 3 + 6, 7 + 8, 9});
   cases.Add("Conv2d/weight_order", X("1,1,1,2,2", "w = Weight : (1,2,1,2)\ny = Conv2d(x, w)"),
             {{"x", {3, 4, 5, 6}}, {"w", {1, 2, 10, 20}}}, {3 * 1 + 5 * 2 + 4 * 10 + 6 * 20});
-  // residual + act(conv + bias): the second item's sums are negative, so only its residual is left.
+  // act(conv + bias + residual): the second item's sums are negative even with it.
   cases.Add("Conv2d/epilogue",
             X("2,1,1,1,2",
               "w = Weight : (2,2,1,1)\nb = Input {shape=(2,1,1,1,2)}\n"
               "r = Input {shape=(2,1,1,1,2)}\ny = Conv2d(x, w, b, r) {act=relu}"),
             {{"x", {1, 2, -1, -2}}, {"w", {1, 10, 100, 1000}}, {"b", {1, 2, 3, 4}}, {"r", {10, 20, 30, 40}}},
-            {21 + 1 + 10, 2100 + 2 + 20, 30, 40});
+            {21 + 1 + 10, 2100 + 2 + 20, -21 + 3 + 30, 0});
   // Two pixels over three frames: 1, 2, 3 and 0, 1, 0; taps for the frame before, this one, the one after.
   cases.Add("ConvTemporal/taps", X("1,3,1,2,1", "w = Weight : (1,1,3,1,1)\ny = ConvTemporal(x, w)"),
             {{"x", {1, 0, 2, 1, 3, 0}}, {"w", {10, 1, 100}}}, {201, 100, 312, 1, 23, 10});
@@ -61,12 +61,12 @@ void Layers(Cases& cases) {
             X("2,1,1,1,1",
               "w = Weight : (1,1,3,1,1)\nb = Weight : (1)\nr = Input {shape=(2,1,1,1,1)}\n"
               "y = ConvTemporal(x, w, b, r) {act=relu}"),
-            {{"x", {1, -5}}, {"w", {10, 1, 100}}, {"b", {2}}, {"r", {20, 30}}}, {20 + 3, 30});
+            {{"x", {1, -5}}, {"w", {10, 1, 100}}, {"b", {2}}, {"r", {20, 1}}}, {20 + 3, 0});
   cases.Add("Linear/epilogue",
             X("1,1,1,1,2",
               "w = Weight : (2,2)\nb = Weight : (2)\nr = Input {shape=(1,1,1,1,2)}\n"
               "y = Linear(x, w, b, r) {act=relu}"),
-            {{"x", {1, 2}}, {"w", {1, 2, 3, 4}}, {"b", {1, -20}}, {"r", {100, 200}}}, {5 + 1 + 100, 200});
+            {{"x", {1, 2}}, {"w", {1, 2, 3, 4}}, {"b", {1, -220}}, {"r", {100, 200}}}, {5 + 1 + 100, 0});
   cases.Add("Linear/bias_per_item",
             X("2,1,1,2,1", "w = Weight : (1,1)\nb = Input {shape=(2,1,1,1,1)}\ny = Linear(x, w, b)"),
             {{"x", {1, 2, 3, 4}}, {"w", {10}}, {"b", {5, 7}}}, {15, 25, 37, 47});

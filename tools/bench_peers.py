@@ -249,12 +249,20 @@ def worker_environment(args):
 
 
 def convert(args, folder):
-    """Runs the conversion; returns its report and the file."""
-    ir = os.path.join(folder, "model.xml")
+    """Runs the conversion unless the folder has it; returns the file and a report of the cost."""
+    name = f"{args.component}_{args.frames}x{args.height}x{args.width}"
+    ir = os.path.join(folder, name, "model.xml")
+    if os.path.isfile(ir):
+        return ir, {}
     start = time.perf_counter()
     before = resource.getrusage(resource.RUSAGE_CHILDREN).ru_maxrss
-    # stdout belongs to our own table
-    subprocess.run(worker_command(args, "convert") + ["--ir", ir], check=True, stdout=sys.stderr)
+    with tempfile.TemporaryDirectory(prefix="partial_", dir=folder) as partial:
+        target = os.path.join(partial, name)
+        os.makedirs(target)
+        # stdout belongs to our own table
+        command = worker_command(args, "convert") + ["--ir", os.path.join(target, "model.xml")]
+        subprocess.run(command, check=True, stdout=sys.stderr)
+        os.rename(target, os.path.dirname(ir))
     peak = resource.getrusage(resource.RUSAGE_CHILDREN).ru_maxrss
     seconds = time.perf_counter() - start
     return ir, {"convert_seconds": seconds, "convert_peak_rss_bytes": max(peak, before) * 1024}
@@ -293,26 +301,35 @@ def cpu_name():
     return f"{fields.get('model name', platform.machine())} family {fields.get('cpu family', '?')} ({' '.join(has)})"
 
 
+def start_peer(args, peer, ir):
+    if peer == "mobilevd":
+        runner = Mobilevd(args)
+    else:
+        runner = Worker(args, peer, ["--ir", ir] if peer == "openvino" else [])
+    runner.wait_ready()
+    return runner
+
+
 def start_peers(args, folder):
-    """Starts and warms every peer that can run, one after the other; returns them and what each conversion cost."""
-    runners, extra = [], {}
-    for peer in PEERS:
-        reason = unavailable(args, peer)
-        if reason:
-            print(f"{peer}: not measured: {reason}", file=sys.stderr)
-            continue
+    """Starts and warms every peer that can run, one after the other; returns them and what the conversion cost.
+
+    The conversion comes first: it needs 18 GB, which it must not share with a peer that holds its weights."""
+    reasons = {peer: unavailable(args, peer) for peer in PEERS}
+    ir, extra = None, {}
+    if not reasons["openvino"]:
         try:
-            if peer == "mobilevd":
-                runner = Mobilevd(args)
-            elif peer == "openvino":
-                ir, extra[peer] = convert(args, folder)
-                runner = Worker(args, peer, ["--ir", ir])
-            else:
-                runner = Worker(args, peer)
-            runner.wait_ready()
-            runners.append(runner)
-        except (RuntimeError, subprocess.CalledProcessError) as error:
-            print(f"{peer}: not measured: {error}", file=sys.stderr)
+            ir, extra["openvino"] = convert(args, folder)
+        except subprocess.CalledProcessError as error:
+            reasons["openvino"] = str(error)
+    runners = []
+    for peer in PEERS:
+        try:
+            if not reasons[peer]:
+                runners.append(start_peer(args, peer, ir))
+        except RuntimeError as error:
+            reasons[peer] = str(error)
+        if reasons[peer]:
+            print(f"{peer}: not measured: {reasons[peer]}", file=sys.stderr)
     return runners, extra
 
 
@@ -367,6 +384,7 @@ def parse_arguments():
     parser.add_argument("--mobilevd", default="build/release/mobilevd", help="the program to measure")
     parser.add_argument("--mobilevd-args", default="", help="further options of `mobilevd bench`, one string")
     parser.add_argument("--skip", action="append", default=[], choices=PEERS, help="may be given several times")
+    parser.add_argument("--keep", metavar="FOLDER", help="keep OpenVINO's converted model there, and use it again")
     parser.add_argument("--json", metavar="FILE", help="write the figures there")
     parser.add_argument("--worker", choices=("diffusers", "openvino", "convert"), help=argparse.SUPPRESS)
     parser.add_argument("--ir", help=argparse.SUPPRESS)
@@ -385,8 +403,8 @@ def main():
         {"diffusers": work_diffusers, "openvino": work_openvino, "convert": convert_openvino}[args.worker](args)
         return 0
     load_before = os.getloadavg()[0]
-    with tempfile.TemporaryDirectory(prefix="bench_peers_") as folder:
-        runners, extra = start_peers(args, folder)
+    with tempfile.TemporaryDirectory(prefix="bench_peers_") as temporary:
+        runners, extra = start_peers(args, args.keep or temporary)
         alive = measure_all(runners, args.reps)
     rows = [summarise(runner, extra) for runner in alive]
     if not rows:

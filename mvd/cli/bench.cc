@@ -1,11 +1,11 @@
 // bench: one component of a preset (random weights in memory) or of a model folder, timed.
 #include <algorithm>
-#include <chrono>
 #include <cstdio>
 #include <iostream>
 #include <vector>
 
 #include "mvd/base/rng.h"
+#include "mvd/base/stopwatch.h"
 #include "mvd/cli/command.h"
 #include "mvd/cli/flags.h"
 #include "mvd/cli/terminal.h"
@@ -24,10 +24,6 @@ struct Options {
   bool nodes = false;
 };
 
-double Now() {
-  return std::chrono::duration<double>(std::chrono::steady_clock::now().time_since_epoch()).count();
-}
-
 // Standard normals for pictures and latents; small positive numbers for times and ids, as a sampler would
 // give.
 std::vector<Tensor> MakeInputs(const Graph& graph) {
@@ -43,18 +39,11 @@ std::vector<Tensor> MakeInputs(const Graph& graph) {
 // Seconds a node kind takes in one call, by op.
 void PrintNodes(Network& network, std::span<const TensorView> inputs) {
   std::map<std::string, double> seconds;
-  double last = Now();
-  network.executor().SetObserver([&](const Node& node, const Tensor&) {
-    const double now = Now();
-    seconds[std::string(Name(node.op))] += now - last;
-    last = Now();
-  });
-  last = Now();
+  network.executor().SetObserver(
+      [&](const NodeRun& run) { seconds[std::string(Name(run.node.op))] += run.seconds; });
   network.Run(inputs);
   network.executor().SetObserver({});
-  for (const auto& [op, s] : seconds)
-    std::fprintf(stderr, "%-16s %9.1f ms (copying its output for the observer included)\n", op.c_str(),
-                 s * 1e3);
+  for (const auto& [op, s] : seconds) std::fprintf(stderr, "%-16s %9.1f ms\n", op.c_str(), s * 1e3);
 }
 
 Exit Bench(Session& session, const Options& o) {
@@ -69,9 +58,9 @@ Exit Bench(Session& session, const Options& o) {
   const std::vector<TensorView> views(inputs.begin(), inputs.end());
   std::vector<double> seconds;
   for (int i = 0; i < o.warmup + o.reps; ++i) {
-    const double start = Now();
+    const Stopwatch watch;
     network.Run(views);
-    if (i >= o.warmup) seconds.push_back(Now() - start);
+    if (i >= o.warmup) seconds.push_back(watch.Seconds());
     status.Update("bench", double(i + 1) / (o.warmup + o.reps));
   }
   status.Clear();

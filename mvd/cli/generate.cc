@@ -1,6 +1,5 @@
 // generate: a picture, or many, each to a clip. Stages can fail apart: latents outlive a decoder that does
 // not fit, and one picture's failure does not take the others with it.
-#include <chrono>
 #include <cstdio>
 #include <filesystem>
 #include <fstream>
@@ -8,6 +7,7 @@
 #include <new>
 
 #include "mvd/base/rng.h"
+#include "mvd/base/stopwatch.h"
 #include "mvd/cli/command.h"
 #include "mvd/cli/generate_options.h"
 #include "mvd/cli/terminal.h"
@@ -22,10 +22,6 @@ namespace fs = std::filesystem;
 namespace {
 
 constexpr char kLatentsName[] = "latents";
-
-double Now() {
-  return std::chrono::duration<double>(std::chrono::steady_clock::now().time_since_epoch()).count();
-}
 
 struct Seconds {
   double load = 0, encode = 0, denoise = 0, decode = 0, write = 0;
@@ -148,13 +144,15 @@ Tensor MakeLatents(Run& run, const fs::path& image, Seconds& seconds) {
   const SvdNoise noise = DrawSvdNoise(rng, run.pipeline, run.model.configs().unet.out_channels,
                                       ScaleFactor(run.model.configs().vae));
   const SvdComponents components = run.engine.Components(run.status.AsProgress());
-  double start = Now(), loaded = run.engine.load_seconds();
+  Stopwatch watch;
+  double loaded = run.engine.load_seconds();
   const SvdConditioning conditioning =
       EncodeSvd(components, picture.clip_image, picture.image, noise.image, run.pipeline, run.hooks);
-  seconds.encode = Now() - start - (run.engine.load_seconds() - loaded);
-  start = Now(), loaded = run.engine.load_seconds();
+  seconds.encode = watch.Seconds() - (run.engine.load_seconds() - loaded);
+  watch = {};
+  loaded = run.engine.load_seconds();
   Tensor latents = DenoiseSvd(components, conditioning, run.schedule, noise.latents, run.pipeline, run.hooks);
-  seconds.denoise = Now() - start - (run.engine.load_seconds() - loaded);
+  seconds.denoise = watch.Seconds() - (run.engine.load_seconds() - loaded);
   return latents;
 }
 
@@ -185,17 +183,17 @@ void Finish(Run& run, const Tensor& latents, const Job& job, Seconds& seconds) {
   if (WantsLatents(job.target)) return WriteLatents(latents, job.target, recipe);
   try {
     const SvdComponents components = run.engine.Components(run.status.AsProgress());
-    double start = Now();
+    Stopwatch watch;
     const double loaded = run.engine.load_seconds();
     const Tensor frames = DecodeSvd(components, latents, run.pipeline, run.hooks);
-    seconds.decode = Now() - start - (run.engine.load_seconds() - loaded);
-    start = Now();
+    seconds.decode = watch.Seconds() - (run.engine.load_seconds() - loaded);
+    watch = {};
     const Shape& s = frames.shape();
     const Clip clip = FramesFromFloat(frames.f32(), s[0], s[1], s[2], run.options.fps);
     const ClipFormat* format =
         FindClipFormat(run.options.format.empty() ? job.target.string() : run.options.format);
     WriteClip(clip, job.target, *format, recipe);
-    seconds.write = Now() - start;
+    seconds.write = watch.Seconds();
   } catch (const std::exception& error) {
     const fs::path kept = job.target.string() + ".latents.safetensors";
     WriteLatents(latents, kept, recipe);

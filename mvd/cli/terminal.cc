@@ -3,7 +3,6 @@
 #include <signal.h>
 #include <unistd.h>
 
-#include <chrono>
 #include <cstdio>
 #include <cstdlib>
 #include <thread>
@@ -13,10 +12,6 @@
 
 namespace mvd::cli {
 namespace {
-
-double Now() {
-  return std::chrono::duration<double>(std::chrono::steady_clock::now().time_since_epoch()).count();
-}
 
 bool IsTerminal() {
   const char* term = std::getenv("TERM");
@@ -29,7 +24,7 @@ StatusLine::StatusLine(bool quiet) : live_(!quiet && IsTerminal()), quiet_(quiet
 
 void StatusLine::Update(std::string_view stage, double done) {
   if (!live_) return;
-  const double now = Now();
+  const double now = clock_.Seconds();
   if (stage != stage_) {
     stage_ = stage;
     stage_start_ = now;

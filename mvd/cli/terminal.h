@@ -5,6 +5,7 @@
 #include <string_view>
 
 #include "mvd/base/cancel.h"
+#include "mvd/base/stopwatch.h"
 
 namespace mvd::cli {
 
@@ -29,6 +30,7 @@ class StatusLine {
   bool drawn_ = false;
   std::string stage_;
   double stage_start_ = 0;
+  Stopwatch clock_;
   double last_draw_ = 0;
 };
 

@@ -161,7 +161,6 @@ Step MakeConv(Program& program, ValueId id) {
   char* target = program.at<char>(id);
 
   char* residual = residual_id == kNoValue ? nullptr : program.at<char>(residual_id);
-  const int position = g.act == Act::kNone ? 0 : 1;
   return {id, [=, &program] {
             dnnl::stream stream(Engine());
             for (int64_t call = 0; call < calls; ++call) {
@@ -176,7 +175,7 @@ Step MakeConv(Program& program, ValueId id) {
               if (bias->data)
                 args.emplace(DNNL_ARG_BIAS, shell(conv->desc.bias_desc(), bias->data + call * g.outputs));
               if (residual) {
-                args.emplace(DNNL_ARG_ATTR_MULTIPLE_POST_OP(position) | DNNL_ARG_SRC_1,
+                args.emplace(DNNL_ARG_ATTR_MULTIPLE_POST_OP(0) | DNNL_ARG_SRC_1,
                              shell(conv->residual, residual + size_t(call) * residual_bytes));
               }
               conv->primitive.execute(stream, args);

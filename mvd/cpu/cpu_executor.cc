@@ -2,6 +2,7 @@
 
 #include <cstring>
 
+#include "mvd/base/stopwatch.h"
 #include "mvd/cpu/plan.h"
 #include "mvd/cpu/program.h"
 
@@ -174,14 +175,14 @@ class CpuExecutor : public Executor {
       const Node& node = program_.node(step.node);
       if (node.phase != phase) continue;
       if (program_.options.cancel) program_.options.cancel->Poll();
+      const Stopwatch watch;
       step.run();
-      if (observer_) Observe(step.node);
+      if (observer_) observer_({node, watch.Seconds(), [&] { return ValueOf(step.node); }});
     }
   }
 
-  void Observe(ValueId id) const {
-    const TensorView view{program_.type(id), program_.graph.shape(id), program_.at<char>(id)};
-    observer_(program_.node(id), ConvertTo(view, DType::kF32));
+  Tensor ValueOf(ValueId id) const {
+    return ConvertTo({program_.type(id), program_.graph.shape(id), program_.at<char>(id)}, DType::kF32);
   }
 
   Program program_;

@@ -74,8 +74,7 @@ struct Layer {
         {DNNL_ARG_SCRATCHPAD, memory(d.scratchpad_desc(), Engine(), scratchpad)}};
     if (form.bias) args.emplace(DNNL_ARG_BIAS, memory(d.bias_desc(), Engine(), const_cast<float*>(bias)));
     if (second) {
-      const int position = form.act == Act::kNone ? 0 : 1;
-      args.emplace(DNNL_ARG_ATTR_MULTIPLE_POST_OP(position) | DNNL_ARG_SRC_1,
+      args.emplace(DNNL_ARG_ATTR_MULTIPLE_POST_OP(0) | DNNL_ARG_SRC_1,
                    memory(matmul.second, Engine(), const_cast<void*>(second)));
     }
     dnnl::stream stream(Engine());

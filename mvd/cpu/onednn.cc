@@ -39,8 +39,8 @@ void AppendActivation(dnnl::post_ops& ops, Act act) {
 
 dnnl::post_ops Epilogue(Act act, const memory::desc* residual) {
   dnnl::post_ops ops;
-  AppendActivation(ops, act);
   if (residual) ops.append_binary(dnnl::algorithm::binary_add, *residual);
+  AppendActivation(ops, act);
   return ops;
 }
 

@@ -11,7 +11,7 @@ namespace mvd::cpu {
 dnnl::engine& Engine();
 dnnl::memory::data_type DnnlType(DType dtype);
 
-// act, then + residual: the order that ops.def states. The residual is a second input of the output's shape
+// + residual, then act: the order that ops.def states. The residual is a second input of the output's shape
 // and type.
 dnnl::post_ops Epilogue(Act act, const dnnl::memory::desc* residual);
 void AppendActivation(dnnl::post_ops& ops, Act act);

@@ -3,9 +3,9 @@
 #include <malloc.h>
 
 #include <algorithm>
-#include <chrono>
 #include <cstring>
 
+#include "mvd/base/stopwatch.h"
 #include "mvd/sample/guidance.h"
 
 namespace mvd {
@@ -43,13 +43,13 @@ Network& SvdEngine::Get(std::string_view component, const CallSizes& sizes, cons
     if (loaded.component == component && SameSizes(loaded.sizes, sizes)) return *loaded.network;
   }
   Unload();
-  const auto start = std::chrono::steady_clock::now();
+  const Stopwatch watch;
   auto network = std::make_unique<Network>(Make(component, sizes));
   const auto weights = model_.Weights(component);
   network->Load(*weights, progress ? [&](std::string_view,
                                          double done) { progress("load " + std::string(component), done); }
                                    : Progress());
-  load_seconds_ += std::chrono::duration<double>(std::chrono::steady_clock::now() - start).count();
+  load_seconds_ += watch.Seconds();
   loaded_.push_back({std::string(component), sizes, std::move(network)});
   return *loaded_.back().network;
 }

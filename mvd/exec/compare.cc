@@ -66,18 +66,19 @@ CompareReport CompareExecutors(Executor& a, Executor& b, const Graph& graph, Wei
   std::vector<Tensor> outputs_a, outputs_b;
   {
     const Observing observing(
-        a, [&](const Node& node, const Tensor& value) { values.insert_or_assign(node.name, value.Clone()); });
+        a, [&](const NodeRun& run) { values.insert_or_assign(run.node.name, run.value()); });
     a.Load(graph, weights);
     outputs_a = RunGraph(a, graph, inputs);
   }
   std::map<ValueId, NodeDifference>
       differences;  // by position in the graph: an executor may order nodes anew
   {
-    const Observing observing(b, [&](const Node& node, const Tensor& value) {
+    const Observing observing(b, [&](const NodeRun& run) {
+      const Node& node = run.node;
       const auto found = values.find(node.name);
       const ValueId id = graph.Find(node.name);
       if (found == values.end() || id == kNoValue) return;
-      differences.insert_or_assign(id, Differ(node.name, node.op, found->second, value));
+      differences.insert_or_assign(id, Differ(node.name, node.op, found->second, run.value()));
       values.erase(found);
     });
     b.Load(graph, weights);

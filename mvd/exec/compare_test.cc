@@ -41,8 +41,8 @@ class Tampered : public Executor {
   }
   void SetObserver(NodeObserver observer) override {
     observed_ = observer != nullptr;
-    inner_->SetObserver(!observer ? observer : [this, observer](const Node& node, const Tensor& value) {
-      if (node.name != hidden_) observer(node, value);
+    inner_->SetObserver(!observer ? observer : [this, observer](const NodeRun& run) {
+      if (run.node.name != hidden_) observer(run);
     });
   }
   bool observed() const { return observed_; }

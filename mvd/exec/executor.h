@@ -33,8 +33,13 @@ struct ExecOptions {
   const CancelToken* cancel = nullptr;
 };
 
-// Called with each node that has run and its value, converted to f32; for compare and for debugging.
-using NodeObserver = std::function<void(const Node&, const Tensor&)>;
+// What an observer hears of a node that has run; for compare, timing and debugging.
+struct NodeRun {
+  const Node& node;
+  double seconds;                 // it took
+  std::function<Tensor()> value;  // copies what it made, as f32
+};
+using NodeObserver = std::function<void(const NodeRun&)>;
 
 class Executor {
  public:

@@ -1,5 +1,6 @@
 #include "mvd/exec/reference.h"
 
+#include "mvd/base/stopwatch.h"
 #include "mvd/exec/reference_ops.h"
 
 namespace mvd {
@@ -121,8 +122,9 @@ class ReferenceExecutor : public Executor {
       if (options_.cancel) options_.cancel->Poll();
       std::vector<const Tensor*> in;
       for (ValueId input : node.inputs) in.push_back(input == kNoValue ? nullptr : &values_[size_t(input)]);
+      const Stopwatch watch;
       values_[i] = EvaluateNode(node, in, options_.threads);
-      if (observer_) observer_(node, values_[i]);
+      if (observer_) observer_({node, watch.Seconds(), [&] { return values_[i].Clone(); }});
       for (ValueId input : node.inputs) {
         if (input == kNoValue || --left[size_t(input)] > 0) continue;
         if (graph_.node(input).phase == Phase::kStep) values_[size_t(input)] = Tensor();

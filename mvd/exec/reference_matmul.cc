@@ -4,7 +4,7 @@
 namespace mvd::reference {
 namespace {
 
-// residual + act(sum + bias), for output element (row of batch item b, channel c).
+// act(sum + bias + residual), for output element (row of batch item b, channel c).
 struct Epilogue {
   const Tensor* bias;
   const Tensor* residual;
@@ -17,8 +17,7 @@ struct Epilogue {
     return bias->f32()[size_t((per_item ? batch * channels : 0) + c)];
   }
   float Finish(double sum, int64_t batch, int64_t c, size_t index) const {
-    const double y = Activate(act, sum + Bias(batch, c));
-    return float(residual ? residual->f32()[index] + y : y);
+    return float(Activate(act, sum + Bias(batch, c) + (residual ? residual->f32()[index] : 0)));
   }
 };
 

@@ -42,7 +42,7 @@ TEST(ReferenceTest, ComputesEachPhaseInItsTime) {
   MapWeights weights = Weights();
   const auto executor = MakeReferenceExecutor({});
   std::vector<std::string> heard;
-  executor->SetObserver([&](const Node& node, const Tensor&) { heard.push_back(node.name); });
+  executor->SetObserver([&](const NodeRun& run) { heard.push_back(run.node.name); });
   executor->Load(Parse(kPhases), weights);
   EXPECT_EQ(heard, std::vector<std::string>{"w"});
   heard.clear();

@@ -6,11 +6,10 @@
 namespace mvd {
 namespace {
 
-// Whether `id` is a layer that can take an activation of its user: it has none, and no residual to add first.
+// Whether `id` is a layer that can take the activation of its user: it has none.
 bool CanActivate(const Rewriter& rewriter, ValueId id) {
   const Node& node = rewriter.node(id);
-  return IsLayer(node.op) && rewriter.UsedOnce(id) && LayerAct(node) == Act::kNone &&
-         node.input(kLayerResidual) == kNoValue;
+  return IsLayer(node.op) && rewriter.UsedOnce(id) && LayerAct(node) == Act::kNone;
 }
 
 }  // namespace
@@ -36,6 +35,7 @@ bool FuseGeglu(Graph& graph) {
     if (!rewriter.Is(id, Op::kGeglu)) continue;
     const ValueId linear = rewriter.node(id).inputs[0];
     if (!rewriter.Is(linear, Op::kLinear) || !CanActivate(rewriter, linear)) continue;
+    if (rewriter.node(linear).input(kLayerResidual) != kNoValue) continue;  // geglu(x w) only
     const ValueId bias = rewriter.node(linear).input(kLayerBias);
     if (bias != kNoValue && graph.shape(bias).rank() != 1) continue;  // geglu takes no bias per batch item
     SetLayerAct(rewriter.node(linear), Act::kGeglu);

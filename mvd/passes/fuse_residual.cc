@@ -1,4 +1,4 @@
-// A sum with a layer's output becomes the layer's epilogue: residual + act(x w + b).
+// A sum with a layer's output becomes the layer's epilogue: x w + b + residual, before any activation.
 #include "mvd/passes/passes.h"
 #include "mvd/passes/rewrite.h"
 
@@ -7,7 +7,7 @@ namespace {
 
 bool TakesResidual(const Rewriter& rewriter, ValueId id, ValueId residual, ValueId sum) {
   const Node& node = rewriter.node(id);
-  return IsLayer(node.op) && rewriter.UsedOnce(id) && LayerAct(node) != Act::kGeglu &&
+  return IsLayer(node.op) && rewriter.UsedOnce(id) && LayerAct(node) == Act::kNone &&
          node.input(kLayerResidual) == kNoValue && node.shape == rewriter.node(residual).shape &&
          node.shape == rewriter.node(sum).shape && node.phase == rewriter.node(sum).phase;
 }

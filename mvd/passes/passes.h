@@ -20,9 +20,9 @@ bool FoldConstants(Graph& graph);
 bool HoistClipInvariants(Graph& graph);
 bool FuseNormActivation(Graph& graph);
 bool FuseGeglu(Graph& graph);
-bool FuseActivation(Graph& graph);
 bool FuseVectorBias(Graph& graph);
 bool FuseResidual(Graph& graph);
+bool FuseActivation(Graph& graph);
 
 struct Pass {
   std::string_view name;
@@ -32,7 +32,8 @@ struct Pass {
 
 // All of them, in the order they run. The order is meaning:
 // what removes work comes before what shares it, phases are known before fusing (a fused op runs in the later
-// phase of its parts), vectors join the bias before the residual takes the Add.
+// phase of its parts), vectors join the bias before the residual takes the Add,
+// and an activation comes last, as in the layer itself: act(x w + bias + residual).
 inline constexpr Pass kPasses[] = {
     {"dead_code", "what reaches no output need not run", DropDeadCode},
     {"fold_single_token_attention", "softmax over one key is 1: the result is the value",
@@ -43,9 +44,9 @@ inline constexpr Pass kPasses[] = {
     {"hoist_clip_invariants", "what does not depend on the noise runs once a clip", HoistClipInvariants},
     {"fuse_norm_activation", "one sweep over memory instead of two", FuseNormActivation},
     {"fuse_geglu", "the gate never reaches memory", FuseGeglu},
-    {"fuse_activation", "the activation is the layer's epilogue", FuseActivation},
     {"fuse_vector_bias", "a vector for each clip is part of the bias", FuseVectorBias},
     {"fuse_residual", "the sum is the layer's epilogue", FuseResidual},
+    {"fuse_activation", "the activation is the layer's epilogue", FuseActivation},
 };
 
 struct PassOptions {

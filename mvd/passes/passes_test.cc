@@ -307,10 +307,14 @@ TEST(FuseActivationTest, EveryActivationOfALayer) {
                     ", act=relu}\noutput y = p\n");
 }
 
-TEST(FuseActivationTest, LeavesResidualsAndSharedValues) {
+TEST(FuseActivationTest, ComesBehindTheResidual) {
+  const std::string head = "x = Input {shape=(1,2,3,3,4)}\nw = Weight : (4,4)\np = Linear(x, w, _, x)";
+  ExpectRewrite("fuse_activation", head + "\ny = Activation(p) {act=relu}\noutput y = y\n",
+                head + " {act=relu}\noutput y = p\n");
+}
+
+TEST(FuseActivationTest, LeavesSharedValues) {
   const std::string head = "x = Input {shape=(1,2,3,3,4)}\nw = Weight : (4,4)\n";
-  // The residual is added behind the activation, so act(r + x w) is not act's epilogue.
-  ExpectUntouched("fuse_activation", head + "p = Linear(x, w, _, x)\ny = Activation(p)\noutput y = y\n");
   ExpectUntouched("fuse_activation", head + "p = Linear(x, w) {act=relu}\ny = Activation(p)\noutput y = y\n");
   ExpectUntouched("fuse_activation",
                   head + "p = Linear(x, w)\na = Activation(p)\noutput y = a\noutput p = p\n");
@@ -359,8 +363,8 @@ TEST(FuseVectorBiasTest, LeavesOtherShapesUsesAndActivations) {
 TEST(FuseResidualTest, TheLaterLayerTakesTheSum) {
   const std::string head = "x = Input {shape=(1,2,3,3,4)}\nw = Weight : (4,4)\nb = Weight : (4)\n";
   ExpectRewrite("fuse_residual",
-                head + "p = Linear(x, w, b)\nq = Linear(x, w) {act=silu}\ny = Add(q, p)\noutput y = y\n",
-                head + "p = Linear(x, w, b)\nq = Linear(x, w, _, p) {act=silu}\noutput y = q\n");
+                head + "p = Linear(x, w, b)\nq = Linear(x, w)\ny = Add(q, p)\noutput y = y\n",
+                head + "p = Linear(x, w, b)\nq = Linear(x, w, _, p)\noutput y = q\n");
 }
 
 TEST(FuseResidualTest, ReordersWhereTheResidualComesLater) {
@@ -389,6 +393,8 @@ TEST(FuseResidualTest, LeavesBroadcastsSharedValuesAndEarlierPhases) {
   ExpectUntouched("fuse_residual", head + "p = Linear(x, w)\ny = Add(p, p)\noutput y = y\n");
   ExpectUntouched("fuse_residual", head + "p = Linear(x, w)\ny = Add(p, x)\noutput y = y\noutput p = p\n");
   ExpectUntouched("fuse_residual", head + "p = Linear(x, w, _, x)\ny = Add(p, c)\noutput y = y\n");
+  // The residual comes before the activation: r + act(x w) is no epilogue.
+  ExpectUntouched("fuse_residual", head + "p = Linear(x, w) {act=silu}\ny = Add(p, x)\noutput y = y\n");
   // Fused, the layer would run with every call instead of once a clip.
   ExpectUntouched("fuse_residual", head + "p = Linear(c, w) @clip\ny = Add(p, x)\noutput y = y\n");
 }

@@ -38,7 +38,7 @@ struct AttentionJob {
 
 // 3x3 convolution with stride 1 and one pixel of zeros around, in tiles of 2x2 output pixels; a frame has
 // ceil(height / 2) ceil(width / 2) of them, row by row. One job does tiles [first, first + count), which may
-// lie in several frames: target = act(conv(source) + bias) + residual. Everything is channels-last; inputs
+// lie in several frames: target = act(conv(source) + bias + residual). Everything is channels-last; inputs
 // and outputs are multiples of 16.
 template <class E>
 struct WinogradJob {

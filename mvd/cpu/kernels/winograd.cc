@@ -91,7 +91,7 @@ inline void InverseTransform(const float* m, int64_t stride, F* y) {
   }
 }
 
-// From sums[position][tile][kPanel] to pixels' outputs [begin, end): bias, activation, residual.
+// From sums[position][tile][kPanel] to pixels' outputs [begin, end): bias, residual, activation.
 template <class E, class O, class R>
 void TransformOutput(const WinogradJob<E>& job, const float* sums, int64_t stride, int64_t begin,
                      int64_t end) {
@@ -109,9 +109,9 @@ void TransformOutput(const WinogradJob<E>& job, const float* sums, int64_t strid
       for (int i = 0; i < 4; ++i) {
         if (!there[i]) continue;
         const int64_t offset = base + (i / 2 * job.width + i % 2) * job.outputs + c;
-        F value = Act<kIsFine<O>>(y[i] + shift, job.act);
-        if (job.residual) value += Load(static_cast<const R*>(job.residual) + offset);
-        Store(static_cast<O*>(job.target) + offset, value);
+        F sum = y[i] + shift;
+        if (job.residual) sum += Load(static_cast<const R*>(job.residual) + offset);
+        Store(static_cast<O*>(job.target) + offset, Act<kIsFine<O>>(sum, job.act));
       }
     }
   }
