@@ -53,6 +53,8 @@ TAESD = {
     "num_encoder_blocks": (1, 2, 1, 1),
     "num_decoder_blocks": (1, 1, 2, 1),
 }
+# TAESD's own width and levels, fewer blocks.
+TAESD_WIDE = {"num_encoder_blocks": (1, 1, 1, 1), "num_decoder_blocks": (1, 2, 1, 1)}
 CLIP = {"hidden_size": 32, "intermediate_size": 80, "num_hidden_layers": 2, "num_attention_heads": 2}
 CLIP_PIPELINE = dict(CLIP, patch_size=16, image_size=224, projection_dim=32, hidden_act="gelu")
 CLIP_GELU = dict(CLIP, patch_size=14, image_size=56, projection_dim=24, hidden_act="gelu", num_attention_heads=4)

@@ -132,9 +132,11 @@ def unet_goldens(out, unet, wide):
     component_golden(out, "unet_wide_b2_5x9x7", "unet", wide, "unet_wide", run_unet, odd)
     single = inputs("unet_wide_single", 1, 1, 6, 4, torch.tensor(-1.2), 48, ids)
     component_golden(out, "unet_wide_1x6x4", "unet", wide, "unet_wide", run_unet, single)
+    large = inputs("unet_wide_large", 1, 2, 16, 8, torch.tensor(0.9), 48, ids)
+    component_golden(out, "unet_wide_2x16x8", "unet", wide, "unet_wide", run_unet, large)
 
 
-def vae_goldens(out, vae, taesd):
+def vae_goldens(out, vae, taesd, taesd_wide):
     def encode(model, x):
         return {"latent": model.encode(x["image"]).latent_dist.mode()}
 
@@ -165,6 +167,9 @@ def vae_goldens(out, vae, taesd):
     component_golden(out, "taesd_decoder_5x3", "taesd_decoder", taesd, folder, tiny_decode, latent("t0", 3, 4, 5, 3))
     component_golden(out, "taesd_encoder_40x24", "taesd_encoder", taesd, folder, tiny_encode, image("t1", 2, 3, 40, 24))
     component_golden(out, "taesd_encoder_37x45", "taesd_encoder", taesd, folder, tiny_encode, image("t2", 1, 3, 37, 45))
+    wide, folder = taesd_wide, "taesd_wide"  # large enough for the fast 3x3 convolutions of full-size models
+    component_golden(out, "taesd_decoder_21x22", "taesd_decoder", wide, folder, tiny_decode, latent("t3", 1, 4, 21, 22))
+    component_golden(out, "taesd_encoder_33x34", "taesd_encoder", wide, folder, tiny_encode, image("t4", 1, 3, 33, 34))
 
 
 def image_encoder_goldens(out, gelu, quick):
@@ -420,15 +425,16 @@ def main():
     scheduler = diffusers.EulerDiscreteScheduler(**tiny.SCHEDULER)
     wide = fill(diffusers.UNetSpatioTemporalConditionModel(**tiny.UNET_WIDE), "unet_wide")
     taesd = fill(diffusers.AutoencoderTiny(**tiny.TAESD), "taesd")
+    taesd_wide = fill(diffusers.AutoencoderTiny(**tiny.TAESD_WIDE), "taesd_wide")
     gelu, quick = make_clip(tiny.CLIP_GELU, "clip_gelu"), make_clip(tiny.CLIP_QUICK, "clip_quick")
 
     with torch.inference_mode():
         save_pipeline_folder(args.out, parts, scheduler)
-        others = (("unet_wide", wide), ("taesd", taesd), ("image_encoder_gelu", gelu))
+        others = (("unet_wide", wide), ("taesd", taesd), ("taesd_wide", taesd_wide), ("image_encoder_gelu", gelu))
         for name, model in others + (("image_encoder_quick_gelu", quick),):
             save_model(model, os.path.join(args.out, name))
         unet_goldens(args.out, parts["unet"], wide)
-        vae_goldens(args.out, parts["vae"], taesd)
+        vae_goldens(args.out, parts["vae"], taesd, taesd_wide)
         image_encoder_goldens(args.out, gelu, quick)
         image_preprocess_golden(args.out, parts["feature_extractor"])
         scheduler_goldens(args.out, scheduler)
