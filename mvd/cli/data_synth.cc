@@ -1,0 +1,179 @@
+// data synth: clips of the procedural source as files, and a sheet of pictures to look at them.
+#include "mvd/cli/data_synth.h"
+
+#include <cmath>
+#include <filesystem>
+#include <iostream>
+#include <memory>
+#include <numbers>
+
+#include "mvd/base/atomic_file.h"
+#include "mvd/cli/terminal.h"
+#include "mvd/data/synth.h"
+#include "mvd/media/clip.h"
+#include "mvd/media/image.h"
+
+namespace mvd::cli {
+namespace fs = std::filesystem;
+namespace {
+
+struct Options {
+  SynthOptions synth;
+  std::string output, photos, format = "mp4", sheet;
+  uint64_t start = 0;
+  int64_t count = 16;
+};
+
+std::vector<SynthPhoto> ReadPhotos(const std::string& folder) {
+  std::vector<SynthPhoto> photos;
+  for (const fs::path& path : ListImages(folder)) {
+    Image image = ReadImage(path);
+    photos.push_back({image.width, image.height, std::move(image.rgb)});
+  }
+  if (photos.empty()) ThrowBadInput(folder, "holds no PNG, JPEG or WebP picture");
+  return photos;
+}
+
+Image FrameOf(const TrainingClip& clip, int64_t frame) {
+  const size_t bytes = size_t(clip.height) * size_t(clip.width) * 3;
+  const auto first = clip.pixels.begin() + ptrdiff_t(size_t(frame) * bytes);
+  return {int(clip.width), int(clip.height), {first, first + ptrdiff_t(bytes)}};
+}
+
+// Direction as hue, length as brightness up to the largest of the frame; at least 0.25 pixels, so that a
+// still scene stays dark.
+Image FlowPicture(const SynthClip& made, int64_t frame) {
+  const TrainingClip& clip = made.clip;
+  const size_t pixels = size_t(clip.height) * size_t(clip.width);
+  const float* flow = &made.flow[size_t(frame) * pixels * 2];
+  float largest = 0.25f;
+  for (size_t i = 0; i < pixels; ++i) largest = std::max(largest, std::hypot(flow[2 * i], flow[2 * i + 1]));
+  Image image{int(clip.width), int(clip.height), std::vector<uint8_t>(pixels * 3)};
+  for (size_t i = 0; i < pixels; ++i) {
+    const float length = std::sqrt(std::hypot(flow[2 * i], flow[2 * i + 1]) / largest);
+    const float angle = std::atan2(flow[2 * i + 1], flow[2 * i]);
+    for (int c = 0; c < 3; ++c) {
+      const float wave = 0.5f + 0.5f * std::cos(angle - float(c) * float(2 * std::numbers::pi / 3));
+      image.rgb[3 * i + size_t(c)] = uint8_t(255 * length * (0.15f + 0.85f * wave));
+    }
+  }
+  return image;
+}
+
+void Copy(const Image& from, int left, int top, Image& to) {
+  for (int y = 0; y < from.height; ++y) {
+    std::copy_n(from.rgb.begin() + ptrdiff_t(y) * from.width * 3, from.width * 3,
+                to.rgb.begin() + (ptrdiff_t(top + y) * to.width + left) * 3);
+  }
+}
+
+// One clip of each kind: first, middle and last frame and the middle's flow side by side, two kinds a row.
+nlohmann::json WriteSheet(const Options& o, Session& session, StatusLine& status) {
+  std::vector<SynthKind> kinds = SynthKinds();
+  std::erase_if(kinds, [&](const SynthKind& kind) {
+    return (kind.needs_photos && o.synth.photos.empty()) ||
+           (!o.synth.kind.empty() && kind.name != o.synth.kind);
+  });
+  if (!o.synth.kind.empty()) kinds.resize(12 * kinds.size(), kinds.empty() ? SynthKind{} : kinds[0]);
+  if (kinds.empty()) RenderSynthClip(o.synth, o.start);  // says which kind is unknown or needs photos
+  constexpr int kGap = 2, kColumns = 2, kPictures = 4;
+  const int cell_x = int(o.synth.width) + kGap, cell_y = int(o.synth.height) + kGap;
+  const int rows = (int(kinds.size()) + kColumns - 1) / kColumns;
+  Image sheet{kColumns * kPictures * cell_x - kGap, rows * cell_y - kGap, {}};
+  sheet.rgb.resize(size_t(sheet.width) * size_t(sheet.height) * 3, 255);
+  nlohmann::json shown = nlohmann::json::array();
+  for (size_t i = 0; i < kinds.size(); ++i) {
+    session.cancel->Poll();
+    status.Update("sheet", double(i) / double(kinds.size()));
+    SynthOptions options = o.synth;
+    options.kind = kinds[i].name;
+    const SynthClip made = RenderSynthClip(options, o.start + i);
+    const int left = int(i % kColumns) * kPictures * cell_x, top = int(i / kColumns) * cell_y;
+    const int64_t last = options.frames - 1;
+    Copy(FrameOf(made.clip, 0), left, top, sheet);
+    Copy(FrameOf(made.clip, last / 2), left + cell_x, top, sheet);
+    Copy(FrameOf(made.clip, last), left + 2 * cell_x, top, sheet);
+    Copy(FlowPicture(made, last / 2), left + 3 * cell_x, top, sheet);
+    shown.push_back(kinds[i].name);
+  }
+  WritePng(o.sheet, sheet);
+  return {{"file", o.sheet}, {"scenes", shown}};
+}
+
+std::string ClipName(const ClipFormat& format, uint64_t seed, uint64_t index) {
+  std::string name = StrCat("synth_", seed, "_",
+                            std::string(index < 1000000 ? 6 - std::to_string(index).size() : 0, '0'), index);
+  if (!format.extensions.empty() && format.extensions[0] != "/") name += format.extensions[0];
+  return name;
+}
+
+nlohmann::json WriteClips(const Options& o, Session& session, StatusLine& status) {
+  const ClipFormat* format = FindClipFormat(o.format);
+  if (!format) ThrowUsage("--format ", o.format, ": expected one of ", ClipFormatNames());
+  fs::create_directories(o.output);
+  const fs::path folder = o.output;
+  std::string metadata;
+  for (int64_t i = 0; i < o.count; ++i) {
+    session.cancel->Poll();
+    status.Update("clips", double(i) / double(o.count));
+    const uint64_t index = o.start + uint64_t(i);
+    const SynthClip made = RenderSynthClip(o.synth, index);
+    Clip clip{int(o.synth.width), int(o.synth.height), o.synth.fps, {}};
+    for (int64_t t = 0; t < o.synth.frames; ++t) clip.frames.push_back(FrameOf(made.clip, t));
+    const std::string name = ClipName(*format, o.synth.seed, index);
+    const nlohmann::json line = {{"file", name},
+                                 {"fps", o.synth.fps},
+                                 {"frames", o.synth.frames},
+                                 {"motion_bucket_id", made.clip.motion_bucket_id},
+                                 {"scene", made.kind},
+                                 {"mean_flow", made.mean_flow},
+                                 {"seed", o.synth.seed},
+                                 {"index", index}};
+    WriteClip(clip, folder / name, *format, line.dump());
+    metadata += line.dump() + "\n";
+  }
+  // Last, so that a list stands only beside the clips it names.
+  WriteFile(folder / "metadata.jsonl", metadata);
+  return {{"folder", o.output}, {"clips", o.count}};
+}
+
+Exit Run(Options o, Session& session) {
+  if (o.output.empty() && o.sheet.empty()) ThrowUsage("data synth: expected -o FOLDER or --sheet FILE.png");
+  if (o.count < 1) ThrowUsage("--count ", o.count, ": expected at least 1");
+  if (!o.photos.empty()) o.synth.photos = ReadPhotos(o.photos);
+  StatusLine status(session.quiet);
+  nlohmann::json done = nlohmann::json::object();
+  if (!o.sheet.empty()) done["sheet"] = WriteSheet(o, session, status);
+  if (!o.output.empty()) done["clips"] = WriteClips(o, session, status);
+  status.Clear();
+  if (session.json) {
+    std::cout << done.dump() << "\n";
+  } else {
+    if (!o.sheet.empty()) std::cout << o.sheet << "\n";
+    if (!o.output.empty()) std::cout << o.output << ": " << o.count << " clips and metadata.jsonl\n";
+  }
+  return Exit::kOk;
+}
+
+}  // namespace
+
+Runner DeclareDataSynth(CLI::App& app) {
+  auto o = std::make_shared<Options>();
+  app.add_option("-o,--output", o->output, "Folder for the clips and their metadata.jsonl");
+  app.add_option("--sheet", o->sheet, "Also or only a PNG: each kind of scene with its flow");
+  app.add_option("-n,--count", o->count, "Clips to write")->capture_default_str();
+  app.add_option("--start", o->start, "Index of the first clip")->capture_default_str();
+  app.add_option("--seed", o->synth.seed, "Names the endless series of clips")->capture_default_str();
+  app.add_option("--frames", o->synth.frames, "Frames a clip")->capture_default_str();
+  app.add_option("--height", o->synth.height, "Pixels")->capture_default_str();
+  app.add_option("--width", o->synth.width, "Pixels")->capture_default_str();
+  app.add_option("--fps", o->synth.fps, "Frames a second")->capture_default_str();
+  app.add_option("--photos", o->photos, "Folder of pictures: adds scenes that show them");
+  app.add_option("--format", o->format, "One of " + ClipFormatNames())->capture_default_str();
+  app.add_option("--kind", o->synth.kind, "Only this kind of scene");
+  app.add_option("--pace", o->synth.pace, "Motion in frame heights a second (0: drawn for each clip)")
+      ->capture_default_str();
+  return [o](Session& session) { return Run(*o, session); };
+}
+
+}  // namespace mvd::cli

@@ -1,0 +1,172 @@
+#include "mvd/data/shard_index.h"
+
+#include <cmath>
+#include <fstream>
+#include <nlohmann/json.hpp>
+#include <set>
+
+#include "mvd/base/atomic_file.h"
+#include "mvd/base/error.h"
+#include "mvd/data/tar_reader.h"
+
+namespace mvd {
+namespace fs = std::filesystem;
+namespace {
+
+constexpr size_t kMaxIndexBytes = size_t{64} << 20;
+constexpr uint64_t kMaxSampleJson = uint64_t{1} << 20;
+constexpr int64_t kMaxSide = 1 << 16, kMaxFrames = 1 << 20;  // their product with 3 channels fits int64
+
+nlohmann::json Parse(const std::string& text, const std::string& file) {
+  nlohmann::json json = nlohmann::json::parse(text, nullptr, /*allow_exceptions=*/false);
+  if (!json.is_object()) ThrowBadInput(file, "is not a JSON object");
+  return json;
+}
+
+int64_t Integer(const nlohmann::json& json, const char* key, int64_t low, int64_t high,
+                const std::string& file) {
+  const auto found = json.find(key);
+  if (found == json.end() || !found->is_number_integer())
+    ThrowBadInput(file, "key '", key, "': a whole number is expected");
+  // Beyond int64 an unsigned number would wrap.
+  const bool huge = found->is_number_unsigned() && found->get<uint64_t>() > uint64_t(high);
+  const int64_t value = huge ? high : found->get<int64_t>();
+  if (huge || value < low || value > high)
+    ThrowBadInput(file, "key '", key, "': from ", low, " to ", high, " is expected");
+  return value;
+}
+
+double Number(const nlohmann::json& json, const char* key, double low, double high, const std::string& file) {
+  const auto found = json.find(key);
+  if (found == json.end() || !found->is_number())
+    ThrowBadInput(file, "key '", key, "': a number is expected");
+  const double value = found->get<double>();
+  if (!(value >= low && value <= high))
+    ThrowBadInput(file, "key '", key, "' is ", value, ", from ", low, " to ", high, " is expected");
+  return value;
+}
+
+ShardFolderInfo InfoOf(const nlohmann::json& json, const std::string& file) {
+  if (json.value("format", nlohmann::json()) != kShardsFormat)
+    ThrowBadInput(file, "key 'format': \"", kShardsFormat, "\" is expected");
+  ShardFolderInfo info;
+  info.height = Integer(json, "height", 1, kMaxSide, file);
+  info.width = Integer(json, "width", 1, kMaxSide, file);
+  info.frames = Integer(json, "frames", 1, kMaxFrames, file);
+  info.fps = Number(json, "fps", 0.01, 1000, file);
+  info.clips = Integer(json, "clips", 0, int64_t(1) << 40, file);
+  info.pictures = Integer(json, "pictures", 0, int64_t(1) << 40, file);
+  return info;
+}
+
+nlohmann::json ReadShardsJson(const fs::path& folder) {
+  std::error_code code;
+  if (!fs::exists(folder, code)) ThrowNotFound(folder.string());
+  const fs::path path = folder / kShardsFile;
+  if (!fs::exists(path, code))
+    ThrowBadInput(folder.string(), "has no ", kShardsFile,
+                  ": not a folder of shards, or not written to its end");
+  return Parse(ReadFile(path, kMaxIndexBytes), path.string());
+}
+
+// A sample's members stand side by side: KEY.rgb, KEY.json, KEY up to the first dot.
+void AddSamples(const TarListing& listing, uint32_t shard, ShardIndex& index,
+                const std::function<void(const std::string&)>& problem) {
+  const std::string file = index.shards[shard].string();
+  ShardSample sample;
+  bool has_pixels = false, has_json = false;
+  const auto finish = [&] {
+    if (has_pixels && has_json)
+      index.samples.push_back(sample);
+    else if (has_pixels || has_json)
+      problem(StrCat(file, ": sample '", sample.key, "' lacks its ", has_pixels ? ".json" : ".rgb"));
+    has_pixels = has_json = false;
+  };
+  for (const TarMember& member : listing.members) {
+    const size_t base = member.name.find_last_of('/') + 1;  // npos + 1 is 0
+    const size_t dot = std::min(member.name.find('.', base), member.name.size());
+    const std::string key = member.name.substr(0, dot);
+    const std::string kind = member.name.substr(dot);
+    if (kind != ".rgb" && kind != ".json") continue;
+    if (key != sample.key) finish();
+    sample.shard = shard;
+    sample.key = key;
+    (kind == ".rgb" ? sample.pixels_at : sample.json_at) = member.offset;
+    (kind == ".rgb" ? sample.pixels_size : sample.json_size) = member.size;
+    (kind == ".rgb" ? has_pixels : has_json) = true;
+  }
+  finish();
+}
+
+}  // namespace
+
+ShardFolderInfo ReadShardFolderInfo(const fs::path& folder) {
+  return InfoOf(ReadShardsJson(folder), (folder / kShardsFile).string());
+}
+
+ShardIndex ReadShardIndex(const fs::path& folder, const std::function<void(const std::string&)>& skip) {
+  const std::string file = (folder / kShardsFile).string();
+  const nlohmann::json json = ReadShardsJson(folder);
+  ShardIndex index;
+  index.info = InfoOf(json, file);
+  const auto hash = json.find("hash");
+  if (hash == json.end() || !hash->is_string()) ThrowBadInput(file, "key 'hash': a string is expected");
+  index.identity = hash->get<std::string>();
+  // It becomes a word of a one-line position.
+  if (index.identity.empty() || index.identity.size() > 64 ||
+      index.identity.find_first_not_of("0123456789abcdef") != std::string::npos)
+    ThrowBadInput(file, "key 'hash': hexadecimal digits are expected");
+  const auto shards = json.find("shards");
+  if (shards == json.end() || !shards->is_array()) ThrowBadInput(file, "key 'shards': a list is expected");
+  const auto problem = [&](const std::string& line) {
+    ++index.skipped;
+    if (skip) skip(line);
+  };
+  std::set<std::string> seen;
+  for (const nlohmann::json& entry : *shards) {
+    const auto name = entry.is_object() ? entry.find("file") : entry.end();
+    if (!entry.is_object() || name == entry.end() || !name->is_string())
+      ThrowBadInput(file, "a shard without 'file'");
+    const std::string text = name->get<std::string>();
+    if (text.empty() || text == "." || text == ".." ||
+        text.find_first_of(std::string_view("/\\\0", 3)) != text.npos)
+      ThrowBadInput(file, "a shard's file must be a plain name inside the folder");
+    if (!seen.insert(text).second) ThrowBadInput(file, "names shard '", text, "' twice");
+    const fs::path path = folder / text;
+    std::error_code code;
+    if (!fs::exists(path, code)) ThrowBadInput(path.string(), "is absent, but ", kShardsFile, " names it");
+    index.shards.push_back(path);
+    const TarListing listing = ListTar(path);
+    for (const std::string& line : listing.problems) problem(line);
+    AddSamples(listing, uint32_t(index.shards.size() - 1), index, problem);
+  }
+  return index;
+}
+
+TrainingClip ReadShardSample(const ShardIndex& index, const ShardSample& sample) {
+  const fs::path& shard = index.shards[sample.shard];
+  TrainingClip clip;
+  clip.name = shard.string() + ":" + sample.key;
+  if (sample.json_size > kMaxSampleJson)
+    ThrowBadInput(clip.name, "its JSON has ", sample.json_size, " bytes, at most ", kMaxSampleJson,
+                  " are read");
+  std::string text(sample.json_size, '\0');
+  ReadRange(shard, sample.json_at, sample.json_size, text.data());
+  const nlohmann::json json = Parse(text, clip.name + ".json");
+  clip.frames = Integer(json, "frames", 1, kMaxFrames, clip.name);
+  clip.height = Integer(json, "height", 1, kMaxSide, clip.name);
+  clip.width = Integer(json, "width", 1, kMaxSide, clip.name);
+  if (clip.height != index.info.height || clip.width != index.info.width)
+    ThrowBadInput(clip.name, "is ", clip.width, "x", clip.height, ", ", kShardsFile, " says ",
+                  index.info.width, "x", index.info.height);
+  const uint64_t bytes = uint64_t(clip.frames) * uint64_t(clip.height) * uint64_t(clip.width) * 3;
+  if (bytes != sample.pixels_size)
+    ThrowBadInput(clip.name, "has ", sample.pixels_size, " bytes of pixels, ", bytes, " are expected");
+  clip.fps = Number(json, "fps", 0.01, 1000, clip.name);
+  clip.motion_bucket_id = Number(json, "motion_bucket_id", 0, 255, clip.name);
+  clip.pixels.resize(bytes);
+  ReadRange(shard, sample.pixels_at, bytes, clip.pixels.data());
+  return clip;
+}
+
+}  // namespace mvd

@@ -1,0 +1,37 @@
+// Where the samples of a shard folder lie: found from the tar headers alone.
+#pragma once
+
+#include <cstdint>
+#include <filesystem>
+#include <functional>
+#include <string>
+#include <vector>
+
+#include "mvd/data/clip_source.h"
+#include "mvd/data/shard_source.h"
+
+namespace mvd {
+
+struct ShardSample {
+  uint32_t shard = 0;  // index into ShardIndex::shards
+  std::string key;
+  uint64_t pixels_at = 0, pixels_size = 0;
+  uint64_t json_at = 0, json_size = 0;
+};
+
+struct ShardIndex {
+  ShardFolderInfo info;
+  std::string identity;  // names the content for a checkpoint: shards.json's own hash of its shards
+  std::vector<std::filesystem::path> shards;
+  std::vector<ShardSample> samples;  // whole ones, in the order of the files
+  int64_t skipped = 0;
+};
+
+// Errors as MakeShardSource; `skip` is told one line for each thing that is passed over.
+ShardIndex ReadShardIndex(const std::filesystem::path& folder,
+                          const std::function<void(const std::string&)>& skip);
+
+// Error(kBadInput) naming shard and key where the JSON or the size is wrong.
+TrainingClip ReadShardSample(const ShardIndex& index, const ShardSample& sample);
+
+}  // namespace mvd

@@ -1,0 +1,177 @@
+#include "mvd/data/synth.h"
+
+#include <charconv>
+#include <cmath>
+
+#include "mvd/base/error.h"
+#include "mvd/data/flow_motion.h"
+#include "mvd/data/scene_kinds.h"
+
+namespace mvd {
+namespace {
+
+using synth::Builder;
+using synth::Canvas;
+using synth::Kind;
+
+// Every fourth pixel each way tells the mean flow well enough, at a sixteenth of the cost.
+constexpr int kFlowStep = 4;
+
+void CheckRange(const char* name, double value, double lo, double hi) {
+  if (!(value >= lo && value <= hi))
+    ThrowUsage("synth: ", name, " is ", value, ", expected ", lo, " to ", hi);
+}
+
+void CheckOptions(const SynthOptions& options) {
+  CheckRange("frames", double(options.frames), 2, 1024);
+  CheckRange("height", double(options.height), 16, 4096);
+  CheckRange("width", double(options.width), 16, 4096);
+  CheckRange("fps", options.fps, 0.1, 1000);
+  CheckRange("pace", options.pace, 0, 10);
+  CheckRange("ranks", double(options.ranks), 1, 1e9);
+  CheckRange("rank", double(options.rank), 0, double(options.ranks - 1));
+  for (const SynthPhoto& photo : options.photos) {
+    if (photo.width < 1 || photo.height < 1 ||
+        photo.rgb.size() != size_t(photo.width) * size_t(photo.height) * 3)
+      ThrowUsage("synth: a photo of ", photo.width, "x", photo.height, " has ", photo.rgb.size(),
+                 " bytes, expected width * height * 3");
+  }
+}
+
+// The kind by name, or drawn among those that the photos allow; those of photographs count double.
+const Kind& ChooseKind(const SynthOptions& options, synth::Stream& random) {
+  const auto kinds = synth::Kinds();
+  std::vector<const Kind*> choice;
+  for (const Kind& kind : kinds) {
+    if (kind.name == options.kind) {
+      if (kind.needs_photos && options.photos.empty())
+        ThrowUsage("synth: scenes of kind ", kind.name, " need photos, found none");
+      return kind;
+    }
+    if (kind.needs_photos && options.photos.empty()) continue;
+    choice.push_back(&kind);
+    if (kind.needs_photos) choice.push_back(&kind);
+  }
+  if (!options.kind.empty()) ThrowUsage("synth: no kind of scene named '", options.kind, "'");
+  return *choice[size_t(random.Int(int(choice.size())))];
+}
+
+// Linear light -> bytes: gamma 2, and a fixed pattern of less than one step so that soft gradients have no
+// bands.
+void ToBytes(const Canvas& canvas, uint8_t* bytes) {
+  for (int y = 0; y < canvas.height; ++y) {
+    for (int x = 0; x < canvas.width; ++x) {
+      const synth::V4 color = canvas.pixels[size_t(y) * canvas.width + x].v;
+      // Roberts' low-discrepancy sequence in integers: no two neighbours alike.
+      const uint32_t mask = uint32_t(x) * 3242174889u + uint32_t(y) * 2447445414u;
+      const float dither = 0.1f + 0.8f * synth::Unit(mask);
+      for (int c = 0; c < 3; ++c) *bytes++ = uint8_t(std::sqrt(synth::Clamp01(color[c])) * 254.999f + dither);
+    }
+  }
+}
+
+struct Rendered {
+  std::string kind;
+  bool exact_flow;
+  double mean_flow;
+};
+
+// `flow` may be null: then only the mean is measured.
+Rendered Render(const SynthOptions& options, uint64_t index, TrainingClip& clip, std::vector<float>* flow) {
+  CheckOptions(options);
+  Builder builder(options, index);
+  const Kind& kind = ChooseKind(options, builder.random);
+  kind.build(builder);
+  const synth::Scene& scene = builder.scene;
+  MVD_CHECK(!scene.elements.empty() && scene.elements.size() <= 255, kind.name);
+  clip.frames = options.frames, clip.height = options.height, clip.width = options.width;
+  clip.fps = options.fps;
+  clip.name = StrCat("synth:", options.seed, ":", index);
+  const size_t pixels = size_t(options.height) * size_t(options.width);
+  clip.pixels.resize(size_t(options.frames) * pixels * 3);
+  if (flow) flow->resize(size_t(options.frames - 1) * pixels * 2);
+  Canvas canvas(scene.width, scene.height);
+  double sum = 0, count = 0;
+  for (int t = 0; t < scene.frames; ++t) {
+    std::fill(canvas.pixels.begin(), canvas.pixels.end(), synth::Texel{synth::V4{0, 0, 0, 1}});
+    std::fill(canvas.owner.begin(), canvas.owner.end(), uint8_t{0});
+    synth::PaintFrame(scene, t, canvas);
+    ToBytes(canvas, &clip.pixels[size_t(t) * pixels * 3]);
+    if (t + 1 == scene.frames) break;
+    for (int y = 0; y < scene.height; ++y) {
+      for (int x = 0; x < scene.width; ++x) {
+        const bool counts = x % kFlowStep == kFlowStep / 2 && y % kFlowStep == kFlowStep / 2;
+        if (!counts && !flow) continue;
+        const auto [dx, dy] = synth::FlowAt(scene, canvas, t, x, y);
+        if (counts) sum += std::sqrt(double(dx) * dx + double(dy) * dy), count += 1;
+        if (!flow) continue;
+        float* out = &(*flow)[(size_t(t) * pixels + size_t(y) * scene.width + x) * 2];
+        out[0] = dx, out[1] = dy;
+      }
+    }
+  }
+  const double mean = sum / count;
+  clip.motion_bucket_id = MotionBucket(mean, options.height, options.width);
+  return {kind.name, kind.exact_flow, mean};
+}
+
+class SynthSource : public ClipSource {
+ public:
+  explicit SynthSource(const SynthOptions& options) : options_(options), next_(uint64_t(options.rank)) {
+    CheckOptions(options);
+  }
+
+  TrainingClip Next() override {
+    TrainingClip clip;
+    Render(options_, next_, clip, nullptr);
+    next_ += uint64_t(options_.ranks);
+    return clip;
+  }
+
+  std::string Position() const override { return StrCat(Prefix(), next_); }
+
+  void Seek(const std::string& position) override {
+    const std::string prefix = Prefix();
+    uint64_t next = 0;
+    const char* const end = position.data() + position.size();
+    const bool ours = position.starts_with(prefix);
+    const auto read = std::from_chars(position.data() + (ours ? prefix.size() : 0), end, next);
+    if (!ours || read.ec != std::errc() || read.ptr != end ||
+        next % uint64_t(options_.ranks) != uint64_t(options_.rank))
+      ThrowBadInput("", "position '", position, "' is not of this source, expected ", prefix,
+                    "N with N = ", options_.rank, " modulo ", options_.ranks);
+    next_ = next;
+  }
+
+ private:
+  std::string Prefix() const {
+    return StrCat("synth:", options_.seed, ":", options_.rank, "/", options_.ranks, ":");
+  }
+
+  SynthOptions options_;
+  uint64_t next_;
+};
+
+}  // namespace
+
+std::vector<SynthKind> SynthKinds() {
+  std::vector<SynthKind> kinds;
+  for (const Kind& kind : synth::Kinds())
+    kinds.push_back({kind.name, kind.shows, kind.exact_flow, kind.needs_photos});
+  return kinds;
+}
+
+SynthClip RenderSynthClip(const SynthOptions& options, uint64_t index) {
+  SynthClip result;
+  const Rendered rendered = Render(options, index, result.clip, &result.flow);
+  result.kind = rendered.kind;
+  result.exact_flow = rendered.exact_flow;
+  result.mean_flow = rendered.mean_flow;
+  return result;
+}
+
+std::unique_ptr<ClipSource> MakeSynthSource(const SynthOptions& options) {
+  return std::make_unique<SynthSource>(options);
+}
+
+}  // namespace mvd
