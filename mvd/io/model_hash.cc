@@ -3,12 +3,9 @@
 #include <xxhash.h>
 
 #include <algorithm>
-#include <cstdio>
-#include <cstring>
-#include <memory>
-#include <set>
 
 #include "mvd/base/error.h"
+#include "mvd/io/content_hash.h"
 #include "mvd/io/model_folder.h"
 
 namespace mvd {
@@ -18,31 +15,8 @@ namespace {
 // Part of the result: another size names the same model differently.
 constexpr uint64_t kChunk = uint64_t{8} << 20;
 
-class Digest {
- public:
-  Digest() : state_(XXH3_createState(), XXH3_freeState) {
-    if (!state_) throw std::bad_alloc();
-    XXH3_128bits_reset(state_.get());
-  }
-  void Add(const void* data, size_t size) { XXH3_128bits_update(state_.get(), data, size); }
-  void Add(uint64_t value) { Add(&value, sizeof(value)); }
-  std::string Hex() const {
-    XXH128_canonical_t bytes;
-    XXH128_canonicalFromHash(&bytes, XXH3_128bits_digest(state_.get()));
-    std::string hex;
-    for (unsigned char byte : bytes.digest) {
-      char digits[3];
-      std::snprintf(digits, sizeof(digits), "%02x", byte);
-      hex += digits;
-    }
-    return hex;
-  }
-
- private:
-  std::unique_ptr<XXH3_state_t, decltype(&XXH3_freeState)> state_;
-};
-
-void AddFile(Digest& digest, const std::string& label, const MappedFile& file, const Threads& threads) {
+void AddFile(ContentDigest& digest, const std::string& label, const MappedFile& file,
+             const Threads& threads) {
   const std::span<const uint8_t> bytes = file.bytes();
   const uint64_t chunks = (bytes.size() + kChunk - 1) / kChunk;
   std::vector<XXH128_canonical_t> hashes(chunks);
@@ -63,7 +37,7 @@ void AddFile(Digest& digest, const std::string& label, const MappedFile& file, c
 
 std::string ModelHash(const fs::path& folder, const Threads& threads) {
   const ModelFolder model = ModelFolder::Open(folder);
-  Digest digest;
+  ContentDigest digest;
   if (model.is_pipeline) {
     AddFile(digest, "model_index.json", MappedFile::Open(folder / "model_index.json"), threads);
   }

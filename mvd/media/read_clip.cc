@@ -54,14 +54,6 @@ Clip ReadPictures(const std::vector<fs::path>& paths, int64_t max_frames) {
   return clip;
 }
 
-// Phones store a quarter turn as a flag (degrees, clockwise); any other angle is left alone.
-Image Rotate(Image image, int degrees) {
-  if (degrees == 90) return Orient(std::move(image), 6);
-  if (degrees == 180) return Orient(std::move(image), 3);
-  if (degrees == 270) return Orient(std::move(image), 8);
-  return image;
-}
-
 Clip ReadVideo(const fs::path& path, int64_t max_frames) {
   VideoInput video(path);
   Clip clip;
@@ -69,7 +61,7 @@ Clip ReadVideo(const fs::path& path, int64_t max_frames) {
   PixelConverter converter;
   const FramePtr frame(CheckAlloc(av_frame_alloc()));
   while ((max_frames == 0 || int64_t(clip.frames.size()) < max_frames) && video.Next(*frame)) {
-    Image image = Rotate(converter.ToRgb(*frame, path.string()), video.rotation());
+    Image image = Turned(converter.ToRgb(*frame, path.string()), video.rotation());
     AppendFrame(clip, std::move(image), path.string());
     av_frame_unref(frame.get());
   }

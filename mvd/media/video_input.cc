@@ -124,6 +124,8 @@ double VideoInput::fps() const {
   return mean.num > 0 && mean.den > 0 ? av_q2d(mean) : 0;
 }
 
+double VideoInput::time_base() const { return av_q2d(stream_->time_base); }
+
 int VideoInput::rotation() const {
   size_t size = 0;
   const uint8_t* data = av_stream_get_side_data(stream_, AV_PKT_DATA_DISPLAYMATRIX, &size);

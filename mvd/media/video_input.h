@@ -20,6 +20,7 @@ class VideoInput {
   explicit VideoInput(const std::filesystem::path& path);
 
   double fps() const;                      // mean rate, 0 where not known
+  double time_base() const;                // seconds a tick of a frame's timestamp
   int rotation() const;                    // clockwise degrees to turn a frame for display: 0, 90, 180 or 270
   std::string Tag(const char* key) const;  // of the container, any case; empty where absent
   // Decodes the next frame into an empty one; false at the end.

@@ -1,0 +1,90 @@
+#include "mvd/media/clip_reader.h"
+
+#include <algorithm>
+#include <optional>
+
+#include "mvd/base/error.h"
+#include "mvd/media/exif.h"
+#include "mvd/media/video_input.h"
+
+namespace mvd {
+namespace {
+
+constexpr size_t kHeadBytes = 16;
+constexpr double kUnknownRate = 25;  // spaces frames whose file tells neither times nor a rate
+
+bool IsWebp(const std::filesystem::path& path) {
+  const std::string head = ReadHead(path, kHeadBytes);
+  return ImageFormatOf({reinterpret_cast<const uint8_t*>(head.data()), head.size()}) == "webp";
+}
+
+}  // namespace
+
+struct ClipReader::State {
+  std::string name;
+  double fps = 0;
+  bool fixed_rate = false;
+  std::optional<VideoInput> video;  // else `whole`
+  Clip whole;
+  PixelConverter converter;
+  FramePtr frame{CheckAlloc(av_frame_alloc())};
+  int64_t count = 0;
+  int width = 0, height = 0;
+  std::optional<double> origin;  // the first frame's time in the file
+  double last = 0;
+};
+
+ClipReader::ClipReader(const std::filesystem::path& path, double fps) : state_(std::make_unique<State>()) {
+  State& s = *state_;
+  s.name = path.string();
+  std::error_code code;
+  if (!std::filesystem::exists(path, code)) ThrowNotFound(s.name);
+  if (!std::filesystem::is_regular_file(path, code)) ThrowBadInput(s.name, "is not a regular file");
+  if (ReadHead(path, 1).empty()) ThrowBadInput(s.name, "is empty or cannot be read");
+  if (IsWebp(path)) {
+    s.whole = ReadClip(path);
+    s.fps = s.whole.fps;
+  } else {
+    s.video.emplace(path);
+    s.fps = s.video->fps();
+  }
+  s.fixed_rate = fps > 0 || !s.video;
+  if (fps > 0) s.fps = fps;
+}
+
+ClipReader::~ClipReader() = default;
+
+double ClipReader::fps() const { return state_->fps; }
+
+bool ClipReader::Next(TimedFrame& frame) {
+  State& s = *state_;
+  const double rate = s.fps > 0 ? s.fps : kUnknownRate;
+  frame.seconds = double(s.count) / rate;
+  if (!s.video) {
+    if (s.count >= int64_t(s.whole.frames.size())) return false;
+    frame.image = std::move(s.whole.frames[size_t(s.count)]);
+  } else {
+    av_frame_unref(s.frame.get());
+    if (!s.video->Next(*s.frame)) return false;
+    frame.image = Turned(s.converter.ToRgb(*s.frame, s.name), s.video->rotation());
+    const int64_t stamp = s.frame->best_effort_timestamp;
+    if (!s.fixed_rate && stamp != AV_NOPTS_VALUE) {
+      const double at = double(stamp) * s.video->time_base();
+      if (!s.origin) s.origin = at;
+      frame.seconds = at - *s.origin;
+    }
+  }
+  if (s.count == 0) {
+    s.width = frame.image.width;
+    s.height = frame.image.height;
+  }
+  if (frame.image.width != s.width || frame.image.height != s.height) {
+    ThrowBadInput(s.name, "frame ", s.count, " has ", frame.image.width, "x", frame.image.height,
+                  " pixels, the first has ", s.width, "x", s.height);
+  }
+  frame.seconds = s.last = std::max(s.last, frame.seconds);
+  ++s.count;
+  return true;
+}
+
+}  // namespace mvd

@@ -1,0 +1,34 @@
+// How much a clip moves: the mean length of its optical flow.
+#pragma once
+
+#include <memory>
+#include <span>
+
+#include "mvd/media/image.h"
+
+namespace mvd {
+
+// Whether this build has an optical flow. Where it has not, FlowMeter throws Error(kUsage) that names the
+// package.
+bool HasFlow();
+
+// One a thread: it keeps buffers. Dense inverse search (Kroeger, Timofte, Dai, Van Gool, "Fast Optical Flow
+// using Dense Inverse Search", ECCV 2016) on grey pictures of at most 256 pixels a side, which moves of a few
+// pixels at the clip's own size survive.
+class FlowMeter {
+ public:
+  FlowMeter();
+  ~FlowMeter();
+  FlowMeter(const FlowMeter&) = delete;
+  FlowMeter& operator=(const FlowMeter&) = delete;
+
+  // Mean over pixels and neighbouring pairs of frames of the flow's length, in pixels of the frames' own size
+  // per frame. Two frames or more, of one size.
+  double MeanFlow(std::span<const Image> frames);
+
+ private:
+  struct State;
+  std::unique_ptr<State> state_;
+};
+
+}  // namespace mvd

@@ -1,0 +1,50 @@
+// A folder of clips and pictures made into shards for training.
+#pragma once
+
+#include <cstdint>
+#include <filesystem>
+#include <optional>
+#include <string>
+#include <vector>
+
+#include "mvd/base/cancel.h"
+#include "mvd/base/parallel.h"
+#include "mvd/prepare/clip_cutter.h"
+
+namespace mvd {
+
+struct PrepareOptions {
+  std::filesystem::path input, output;
+  ClipShape shape;
+  bool pictures = false;                   // pictures become samples of one frame; else they are passed over
+  double max_duplicates = 0.25;            // a clip is frozen where more of its pairs of frames are equal
+  double min_motion = 0;                   // a clip is still where its bucket, 0 to 255, is lower
+  std::optional<double> motion_bucket_id;  // for clips without one in metadata.jsonl; else flow is measured
+  int64_t shard_bytes = int64_t{256} << 20;
+  uint64_t seed = 0;  // order of the sources in the shards
+  Threads threads;
+  bool force = false;  // replace the shards of a folder that has some
+  const CancelToken* cancel = nullptr;
+};
+
+struct PrepareReport {
+  struct Failure {
+    std::string file, error;  // the error names the file
+  };
+  int64_t sources = 0;  // files that were read
+  int64_t clips = 0, pictures = 0, shards = 0, bytes = 0;
+  int64_t pictures_skipped = 0;
+  int64_t cuts = 0;
+  // Clips that could be read and were not wanted.
+  int64_t frozen = 0, still = 0, repeated = 0, short_shots = 0;
+  std::vector<Failure> failures;
+};
+
+// Writes shards and, where at least one sample was found, shards.json. A source that fails is reported and
+// passed over; what it gave before its damage stays. The output's bytes depend on the options and the input,
+// not on threads. Error(kNotFound) without the input; Error(kBadInput) for a folder without clips, bad
+// metadata, or an output that cannot be written; Error(kUsage) for an output folder in use, or where flow is
+// needed and this build has none; Error(kCancelled).
+PrepareReport Prepare(const PrepareOptions& options, const Progress& progress);
+
+}  // namespace mvd

@@ -1,0 +1,48 @@
+// Samples into tar shards (POSIX ustar, by libarchive) and their index: what mvd/data/shard_source.h reads.
+#pragma once
+
+#include <cstdint>
+#include <filesystem>
+#include <memory>
+#include <nlohmann/json.hpp>
+#include <string>
+#include <vector>
+
+namespace mvd {
+
+struct ShardSampleContent {
+  std::vector<uint8_t> pixels;  // (frames,height,width,3)
+  nlohmann::json about;         // with the keys frames, height, width, fps, motion_bucket_id
+};
+
+// Each shard appears under its name once it is whole; shards.json, which makes the folder readable, comes
+// last. The same samples give the same bytes.
+class ShardWriter {
+ public:
+  // `shard_bytes`: a shard is closed once it holds that many bytes of pixels, or more.
+  ShardWriter(std::filesystem::path folder, int64_t shard_bytes);
+  ~ShardWriter();
+  ShardWriter(const ShardWriter&) = delete;
+  ShardWriter& operator=(const ShardWriter&) = delete;
+
+  // Error(kBadInput) where writing fails.
+  void Add(const ShardSampleContent& sample);
+  // Closes the last shard and writes shards.json: `about` with the list of shards and the hash added.
+  void Finish(nlohmann::json about);
+
+  int64_t shards() const { return int64_t(list_.size()); }
+  int64_t bytes() const { return bytes_; }  // of all closed shards
+
+ private:
+  struct Open;
+  void AddMember(const std::string& name, const void* data, size_t size);
+  void Close();
+
+  std::filesystem::path folder_;
+  int64_t shard_bytes_;
+  std::unique_ptr<Open> open_;
+  int64_t samples_ = 0, bytes_ = 0;
+  nlohmann::json list_ = nlohmann::json::array();
+};
+
+}  // namespace mvd

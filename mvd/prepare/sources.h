@@ -1,0 +1,23 @@
+// Which files of a folder are clips and pictures.
+#pragma once
+
+#include <filesystem>
+#include <string>
+#include <vector>
+
+namespace mvd {
+
+enum class SourceKind { kClip, kPicture };
+
+struct SourceFile {
+  std::string name;  // relative to the folder, parts joined by '/'
+  std::filesystem::path path;
+  SourceKind kind = SourceKind::kClip;
+};
+
+// By extension, any case: videos, GIF and Y4M are clips, PNG and JPEG pictures, WebP either, as its header
+// says. Folders are searched to their ends, hidden entries and symbolic links to folders are left out; sorted
+// by name. `folder` may be a single file. Error(kNotFound) without it.
+std::vector<SourceFile> ListSources(const std::filesystem::path& folder);
+
+}  // namespace mvd
