@@ -4,6 +4,7 @@
 #include <charconv>
 #include <functional>
 
+#include "mvd/compress/inclusion.h"
 #include "mvd/engine/svd_engine.h"
 #include "mvd/exec/metrics.h"
 #include "mvd/io/safetensors.h"
@@ -173,6 +174,18 @@ Outputs RunScheduler(const Context& c) {
   return outputs;
 }
 
+Outputs RunInclusion(const Context& c) {
+  const Tensor importance = c.golden.Input("importance", Shape{-1});
+  const std::span<const float> q = importance.f32();
+  const int64_t budget = c.golden.Integer("budget", 1, int64_t(q.size()));
+  const Inclusion inclusion =
+      SolveInclusion(std::vector<double>(q.begin(), q.end()), budget, c.golden.path());
+  const std::vector<float> p(inclusion.probabilities.begin(), inclusion.probabilities.end());
+  Outputs outputs;
+  outputs["output.probabilities"] = Tensor::FromVector(importance.shape(), p);
+  return outputs;
+}
+
 Outputs RunPipeline(const Context& c) {
   const Golden& g = c.golden;
   SvdOptions o;
@@ -223,6 +236,7 @@ constexpr Case kCases[] = {
     {"image_preprocess", false, RunPreprocess},
     {"scheduler", false, RunScheduler},
     {"pipeline", true, RunPipeline},
+    {"inclusion_probabilities", false, RunInclusion},
 };
 
 const Case& FindCase(const Golden& golden) {
