@@ -1,0 +1,12 @@
+// Stands for the torch executor in a build without LibTorch: says how to get one.
+#include "mvd/torch/torch_executor.h"
+
+namespace mvd {
+
+std::unique_ptr<Executor> MakeTorchExecutor(const ExecOptions&) {
+  ThrowUsage(
+      "--executor torch: this build lacks LibTorch: configure with -DMVD_TORCH=ON and "
+      "-DCMAKE_PREFIX_PATH=<LibTorch>");
+}
+
+}  // namespace mvd
