@@ -3,10 +3,11 @@ MODEL ?=
 JOBS ?= $(shell nproc)
 BIN := build/release/mobilevd
 
-.PHONY: help demo test test-fast build setup setup-dev format lint asan tsan bench fuzz clean
+.PHONY: help demo test test-fast test-torch build setup setup-dev format lint asan tsan bench fuzz clean
 help:
 	@echo "make demo    build, and turn a photograph into a clip"
 	@echo "make test    build, and run every test"
+	@echo "make test-torch  the same with LibTorch: the torch executor and training"
 	@echo "make build   the program alone: $(BIN)"
 	@echo "make format | lint | asan | tsan | bench | fuzz | clean"
 
@@ -37,6 +38,14 @@ test: setup-dev
 test-fast: setup-dev
 	$(call configure_and_build,release,)
 	@cd build/release && ctest --output-on-failure -L fast
+
+# The LibTorch build and its tests; a Python that has torch is TORCH_PYTHON, python3 or one made in build/.
+test-torch: setup-dev
+	@prefix=$$(tools/torch_prefix.sh build/torch-venv) && mkdir -p build/torch && \
+	  { cmake --preset torch "-DCMAKE_PREFIX_PATH=$$prefix" >build/torch/configure.log 2>&1 || \
+	    { cat build/torch/configure.log; exit 1; }; }
+	@cmake --build build/torch -j $(JOBS)
+	@cd build/torch && ctest --output-on-failure -L "torch|fast"
 
 format:
 	@tools/format.sh --fix

@@ -83,6 +83,11 @@ TEST(RngGoldenTest, TorchSeedsGiveTorchNumbers) {
 INSTANTIATE_TEST_SUITE_P(Executors, GoldensTest,
                          testing::Values(Setting{"reference", DType::kF32, 2}, Setting{"cpu", DType::kF32, 1},
                                          Setting{"cpu", DType::kF32, 2}, Setting{"cpu", DType::kBF16, 2}));
+#ifdef MVD_TORCH
+INSTANTIATE_TEST_SUITE_P(Torch, GoldensTest,
+                         testing::Values(Setting{"torch", DType::kF32, 2},
+                                         Setting{"torch", DType::kBF16, 2}));
+#endif
 
 }  // namespace
 }  // namespace mvd

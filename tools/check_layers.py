@@ -16,12 +16,19 @@ ALLOWED = {
     "media": CORE,
     "sample": CORE,
     "models": GRAPH,
+    "compress": GRAPH | {"models", "io"},
     "passes": GRAPH,
     "cost": GRAPH,
     "exec": GRAPH,
     "cpu": GRAPH | {"exec"},
-    "engine": GRAPH | {"io", "sample", "models", "passes", "cost", "exec", "cpu"},
-    "cli": GRAPH | {"io", "media", "sample", "models", "passes", "cost", "exec", "cpu", "engine"},
+    "torch": GRAPH | {"exec"},
+    "engine": GRAPH | {"io", "sample", "models", "compress", "passes", "cost", "exec", "cpu", "torch"},
+    "data": CORE,
+    "prepare": CORE | {"io", "media", "data"},
+    "train": GRAPH
+    | {"io", "media", "sample", "models", "compress", "passes", "cost", "exec", "torch", "engine", "data"},
+    "cli": GRAPH
+    | {"io", "media", "sample", "models", "compress", "passes", "cost", "exec", "cpu", "engine", "data", "prepare", "train"},
 }
 INCLUDE = re.compile(r'^\s*#\s*include\s+"mvd/([^/"]+)/', re.M)
 

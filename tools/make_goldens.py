@@ -27,6 +27,7 @@ import golden_models as tiny  # noqa: E402
 from diffusers.models.embeddings import Timesteps  # noqa: E402
 from diffusers.pipelines.stable_video_diffusion import pipeline_stable_video_diffusion as svd  # noqa: E402
 from PIL import Image  # noqa: E402
+from golden_gradients import gradient_goldens  # noqa: E402
 from golden_models import copy_of, fill, make_clip, save_model, seeded, write_json  # noqa: E402
 from safetensors.torch import save_file  # noqa: E402
 
@@ -440,6 +441,8 @@ def main():
         scheduler_goldens(args.out, scheduler)
         pipeline_goldens(args.out, parts)
         rng_golden(args.out)
+    wide = fill(diffusers.UNetSpatioTemporalConditionModel(**tiny.UNET_WIDE), "unet_wide")
+    gradient_goldens(args.out, wide, write_golden)
     return 0
 
 

@@ -24,11 +24,15 @@ OpenTemporaries& Open() {
   return open;
 }
 
-void Sync(const fs::path& path, int flags) {
+// False, with errno, where the system says that the content may be lost; true where it only cannot sync.
+bool Sync(const fs::path& path, int flags) {
   const int fd = ::open(path.c_str(), flags | O_CLOEXEC);
-  if (fd < 0) return;
-  ::fsync(fd);
+  if (fd < 0) return true;
+  const bool synced = ::fsync(fd) == 0 || errno == EINVAL || errno == ENOSYS || errno == ENOTSUP;
+  const int reason = errno;
   ::close(fd);
+  errno = reason;
+  return synced;
 }
 
 }  // namespace
@@ -51,7 +55,9 @@ AtomicFile::~AtomicFile() {
 }
 
 void AtomicFile::Commit() {
-  Sync(temporary_, O_RDONLY);
+  if (!Sync(temporary_, O_RDONLY)) {
+    ThrowBadInput(target_.string(), "cannot be written: ", std::strerror(errno));
+  }
   std::error_code code;
   fs::rename(temporary_, target_, code);
   if (code) ThrowBadInput(target_.string(), "cannot be written: ", code.message());

@@ -3,6 +3,7 @@
 #pragma once
 
 #include <CLI/CLI.hpp>
+#include <atomic>
 #include <functional>
 #include <nlohmann/json.hpp>
 #include <string>
@@ -17,6 +18,8 @@ struct Session {
   const CancelToken* cancel = nullptr;
   bool json = false;   // one object on stdout, nothing else there
   bool quiet = false;  // no progress
+  // How long after Ctrl-C the work may still run; a command with a checkpoint to write raises it.
+  std::atomic<int>* cancel_grace_ms = nullptr;
 };
 
 using Runner = std::function<Exit(Session&)>;
@@ -36,5 +39,7 @@ Runner DeclareCheck(CLI::App& app);
 Runner DeclareBench(CLI::App& app);
 Runner DeclareInit(CLI::App& app);
 Runner DeclareDoctor(CLI::App& app);
+Runner DeclareTrain(CLI::App& app);
+Runner DeclareData(CLI::App& app);
 
 }  // namespace mvd::cli

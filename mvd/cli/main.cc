@@ -19,6 +19,8 @@ constexpr Command kCommands[] = {
     {"check", "Compare a component with a golden file of the original", DeclareCheck},
     {"bench", "Time one component", DeclareBench},
     {"init", "Write a model folder with seeded random weights", DeclareInit},
+    {"data", "Make a training set", DeclareData},
+    {"train", "Train a model, from a commented TOML file", DeclareTrain},
     {"doctor", "Say what this machine offers and what the program would use", DeclareDoctor},
 };
 
@@ -78,8 +80,9 @@ int main(int argc, char** argv) {
   // back to it, where glibc would raise its own limit and keep them.
   mallopt(M_MMAP_THRESHOLD, 256 << 10);
   static mvd::CancelToken cancel;
-  mvd::cli::InstallCancellation(cancel);
-  mvd::cli::Session session{.cancel = &cancel};
+  static std::atomic<int> grace_ms{800};
+  mvd::cli::InstallCancellation(cancel, grace_ms);
+  mvd::cli::Session session{.cancel = &cancel, .cancel_grace_ms = &grace_ms};
   const mvd::Exit exit = mvd::cli::Guarded(argc, argv, session);
   std::fflush(stdout);
   return int(exit);

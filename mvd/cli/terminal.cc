@@ -1,8 +1,10 @@
 #include "mvd/cli/terminal.h"
 
 #include <signal.h>
+#include <time.h>
 #include <unistd.h>
 
+#include <cerrno>
 #include <cstdio>
 #include <cstdlib>
 #include <thread>
@@ -55,18 +57,20 @@ Progress StatusLine::AsProgress() {
   return [this](std::string_view stage, double done) { Update(stage, done); };
 }
 
-void InstallCancellation(CancelToken& token, int grace_ms) {
+void InstallCancellation(CancelToken& token, const std::atomic<int>& grace_ms) {
   sigset_t set;
   sigemptyset(&set);
   sigaddset(&set, SIGINT);
   sigaddset(&set, SIGTERM);
   pthread_sigmask(SIG_BLOCK, &set,
                   nullptr);  // inherited by every later thread: only the one below takes them
-  std::thread([set, &token, grace_ms] {
+  std::thread([set, &token, &grace_ms] {
     int signal = 0;
     if (sigwait(&set, &signal) != 0) return;
     token.Cancel();
-    std::this_thread::sleep_for(std::chrono::milliseconds(grace_ms));
+    const int grace = grace_ms;
+    const timespec wait{grace / 1000, (grace % 1000) * 1000000L};
+    while (sigtimedwait(&set, nullptr, &wait) < 0 && errno == EINTR) continue;
     RemoveOpenTemporaries();
     const char message[] = "mobilevd: cancelled\n";
     if (::write(STDERR_FILENO, message, sizeof(message) - 1) < 0) std::_Exit(int(Exit::kCancelled));

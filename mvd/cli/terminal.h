@@ -1,6 +1,7 @@
 // What the program says while it works: stderr only, no animation where stderr is no terminal.
 #pragma once
 
+#include <atomic>
 #include <string>
 #include <string_view>
 
@@ -35,8 +36,9 @@ class StatusLine {
 };
 
 // Ends the process in good order on SIGINT and SIGTERM: the token is cancelled at once; work that has not
-// stopped within `grace_ms` is left where it is, temporary files are removed, and the process exits with
-// Exit::kCancelled. Call once, before any thread is started.
-void InstallCancellation(CancelToken& token, int grace_ms = 800);
+// stopped within `grace_ms` (read when the signal comes), or before a second signal, is left where it is,
+// temporary files are removed, and the process exits with Exit::kCancelled. Call once, before any thread is
+// started.
+void InstallCancellation(CancelToken& token, const std::atomic<int>& grace_ms);
 
 }  // namespace mvd::cli

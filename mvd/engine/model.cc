@@ -98,6 +98,13 @@ Model Model::Open(const fs::path& path) {
   model.is_pipeline_ = folder.is_pipeline;
   model.defaults_ = ClipDefaults{};
   for (const ModelComponent& listed : folder.components) model.ReadComponent(folder.Component(listed.name));
+  if (!model.Has("vae_encoder") && model.Has("taesd_encoder")) {
+    // Sizes of calls are counted in the VAE's latents; where the tiny autoencoder is the only one, its own.
+    const TaesdConfig& taesd = model.configs_.taesd;
+    model.configs_.vae.block_out_channels.assign(taesd.decoder_block_out_channels.size(), 32);
+    model.configs_.vae.down_block_types.assign(taesd.decoder_block_out_channels.size(), "DownEncoderBlock2D");
+    model.configs_.vae.latent_channels = taesd.latent_channels;
+  }
   return model;
 }
 

@@ -5,6 +5,7 @@
 #include "mvd/cpu/cpu_executor.h"
 #include "mvd/exec/null.h"
 #include "mvd/exec/reference.h"
+#include "mvd/torch/torch_executor.h"
 
 namespace mvd {
 namespace {
@@ -17,6 +18,7 @@ struct ExecutorRow {
 constexpr ExecutorRow kExecutors[] = {
     {"cpu", MakeCpuExecutor},
     {"reference", MakeReferenceExecutor},
+    {"torch", MakeTorchExecutor},
     {"null", MakeNullExecutor},
 };
 

@@ -17,7 +17,7 @@ struct NetworkOptions {
   PassOptions passes;
 };
 
-// The executors by name, one list: "reference", "cpu", "null".
+// The executors by name, one list: "cpu", "reference", "torch", "null".
 std::vector<std::string> ExecutorNames();
 // Throws Error(kUsage) listing the names.
 std::unique_ptr<Executor> MakeExecutor(std::string_view name, const ExecOptions& options);

@@ -18,7 +18,14 @@ bool SameSizes(const CallSizes& a, const CallSizes& b) {
 TensorView As(const TensorView& view, Shape shape) { return {view.dtype, std::move(shape), view.data}; }
 
 // The encoder's latents steer every frame: f32 whatever the rest computes in, as diffusers' force_upcast.
-bool NeedsF32(std::string_view component) { return component == "vae_encoder"; }
+bool NeedsF32(std::string_view component) {
+  return component == "vae_encoder" || component == "taesd_encoder";
+}
+
+// A model trained on the tiny autoencoder's latents has no other one.
+std::string_view EncoderOf(const Model& model) {
+  return model.Has("vae_encoder") || !model.Has("taesd_encoder") ? "vae_encoder" : "taesd_encoder";
+}
 
 }  // namespace
 
@@ -70,7 +77,7 @@ SvdComponents SvdEngine::Components(const Progress& progress) {
   };
   result.vae_encode = [this, progress](const TensorView& image) {
     Network& network =
-        Get("vae_encoder", {.batch = 1, .frames = 1, .height = image.shape[1], .width = image.shape[2]},
+        Get(EncoderOf(model_), {.batch = 1, .frames = 1, .height = image.shape[1], .width = image.shape[2]},
             progress);
     const TensorView inputs[] = {image};
     Tensor latent = std::move(network.Run(inputs)[0]);
@@ -120,7 +127,7 @@ std::vector<StageMemory> SvdEngine::Plan(const SvdOptions& o) const {
     stages.push_back({std::string(component), Make(component, sizes).Plan()});
   };
   add("image_encoder", {.batch = 1, .frames = 1, .height = size, .width = size});
-  add("vae_encoder", {.batch = 1, .frames = 1, .height = o.height, .width = o.width});
+  add(EncoderOf(model_), {.batch = 1, .frames = 1, .height = o.height, .width = o.width});
   add("unet", {.batch = batch, .frames = o.num_frames, .height = o.height, .width = o.width});
   add(decoder_, {.batch = 1, .frames = chunk, .height = o.height, .width = o.width});
   return stages;

@@ -1,0 +1,160 @@
+#include "mvd/train/checkpoint.h"
+
+#include <signal.h>
+
+#include <algorithm>
+#include <cstdio>
+
+#include "mvd/base/atomic_file.h"
+#include "mvd/base/error.h"
+#include "mvd/train/checkpoint_files.h"
+
+namespace mvd {
+namespace fs = std::filesystem;
+namespace {
+
+std::string StepName(int64_t step) {
+  char name[40];
+  std::snprintf(name, sizeof(name), "step-%06lld", static_cast<long long>(step));
+  return name;
+}
+
+// Throws where the folder's file system has no room for `bytes`: sooner and clearer than a failed write.
+void CheckRoom(const fs::path& folder, const fs::path& target, uint64_t bytes) {
+  std::error_code code;
+  const fs::space_info space = fs::space(folder, code);
+  if (!code && space.available < bytes) {
+    ThrowBadInput(target.string(), "cannot be written: needs ", bytes, " bytes, the disk has ",
+                  space.available, " free");
+  }
+}
+
+// The manifest goes first: a removal cut short leaves what nobody takes for a checkpoint.
+void RemoveCheckpoint(const fs::path& folder) {
+  std::error_code code;
+  fs::remove(folder / kCheckpointManifest, code);
+  fs::remove_all(folder, code);
+}
+
+// ".step-000123.4711.part" of a process that is no more.
+bool IsAbandoned(const fs::path& path) {
+  const std::string name = path.filename().string();
+  long long step = 0;
+  int process = 0, end = 0;
+  if (std::sscanf(name.c_str(), ".step-%lld.%d.part%n", &step, &process, &end) != 2) return false;
+  return size_t(end) == name.size() && process > 0 && ::kill(process, 0) != 0 && errno == ESRCH;
+}
+
+}  // namespace
+
+std::optional<int64_t> CheckpointStep(const fs::path& folder) {
+  const std::string name = folder.filename().string();
+  long long step = 0;
+  if (std::sscanf(name.c_str(), "step-%lld", &step) != 1 || step < 0 || StepName(step) != name) return {};
+  return step;
+}
+
+CheckpointStore::CheckpointStore(const fs::path& run, CheckpointPolicy policy, Note note)
+    : folder_(run / "checkpoints"),
+      policy_(policy),
+      note_(note ? std::move(note) : [](const std::string&) {}) {
+  MVD_CHECK_GE(policy.keep, 1);
+  std::error_code code;
+  fs::create_directories(folder_, code);
+  if (code) ThrowBadInput(folder_.string(), "cannot be made: ", code.message());
+}
+
+fs::path CheckpointStore::Save(const CheckpointContent& content) {
+  const fs::path target = folder_ / StepName(content.step);
+  if (fs::exists(target)) {
+    try {
+      VerifyCheckpoint(target);
+      return target;
+    } catch (const Error& error) {
+      note_(StrCat("writing it again: ", error.what()));
+      RemoveCheckpoint(target);
+    }
+  }
+  for (const fs::directory_entry& entry : fs::directory_iterator(folder_)) {
+    std::error_code code;
+    if (IsAbandoned(entry.path())) fs::remove_all(entry.path(), code);
+  }
+  uint64_t bytes = 0;
+  for (const auto& [name, tensors] : content.files) {
+    for (const auto& [tensor, view] : tensors) bytes += view.bytes();
+  }
+  CheckRoom(folder_, target, bytes);
+  AtomicFile whole(target);  // a folder here: removed with all inside unless committed
+  std::error_code code;
+  fs::remove_all(whole.temporary(), code);
+  if (!fs::create_directory(whole.temporary(), code)) {
+    ThrowBadInput(target.string(), "cannot be written: ", code.message());
+  }
+  WriteCheckpointFiles(content, whole.temporary());
+  whole.Commit();
+  VerifyCheckpoint(target);
+  Prune(target);
+  return target;
+}
+
+std::vector<fs::path> CheckpointStore::Complete() const {
+  std::vector<fs::path> folders;
+  for (const fs::directory_entry& entry : fs::directory_iterator(folder_)) {
+    if (CheckpointStep(entry.path()) && entry.is_directory()) folders.push_back(entry.path());
+  }
+  std::sort(folders.begin(), folders.end(),
+            [](const fs::path& a, const fs::path& b) { return *CheckpointStep(a) < *CheckpointStep(b); });
+  std::erase_if(folders, [&](const fs::path& folder) {
+    try {
+      ReadCheckpointManifest(folder);
+      return false;
+    } catch (const Error& error) {
+      note_(StrCat("skipped: ", error.what()));
+      return true;
+    }
+  });
+  return folders;
+}
+
+std::optional<fs::path> CheckpointStore::Newest() const {
+  const std::vector<fs::path> complete = Complete();
+  if (complete.empty()) return {};
+  return complete.back();
+}
+
+std::optional<Checkpoint> CheckpointStore::LoadNewest() const {
+  std::vector<fs::path> complete = Complete();
+  const bool any = std::any_of(fs::directory_iterator(folder_), fs::directory_iterator(),
+                               [](const auto& entry) { return CheckpointStep(entry.path()).has_value(); });
+  for (; !complete.empty(); complete.pop_back()) {
+    try {
+      return LoadCheckpoint(complete.back());
+    } catch (const Error& error) {
+      note_(StrCat(error.what(), complete.size() > 1 ? "; falling back to the checkpoint before it" : ""));
+    }
+  }
+  if (any) ThrowBadInput(folder_.string(), "holds checkpoints, but none of them is whole");
+  return {};
+}
+
+void CheckpointStore::DropAfter(int64_t step) const {
+  for (const fs::directory_entry& entry : fs::directory_iterator(folder_)) {
+    const std::optional<int64_t> found = CheckpointStep(entry.path());
+    if (found && *found > step) RemoveCheckpoint(entry.path());
+  }
+}
+
+void CheckpointStore::Prune(const fs::path& newest) const {
+  std::vector<fs::path> older;
+  for (const fs::path& folder : Complete()) {
+    if (*CheckpointStep(folder) < *CheckpointStep(newest)) older.push_back(folder);
+  }
+  // `newest` is one of those kept.
+  const size_t kept = std::min(older.size(), size_t(policy_.keep - 1));
+  for (size_t i = 0; i < older.size() - kept; ++i) {
+    const bool marked = policy_.keep_every > 0 && *CheckpointStep(older[i]) % policy_.keep_every == 0;
+    if (!marked) RemoveCheckpoint(older[i]);
+  }
+}
+
+}  // namespace mvd

@@ -1,0 +1,38 @@
+// AdamW (Loshchilov & Hutter, arXiv 1711.05101) and an exponential moving average, over sorted parameters.
+// Their state is plain tensors by name, which a checkpoint stores as they are.
+#pragma once
+
+#include <cstdint>
+
+#include "mvd/torch/torch_graph.h"
+
+namespace mvd {
+
+struct AdamWOptions {
+  double beta1 = 0.9, beta2 = 0.999, eps = 1e-8, weight_decay = 0.01;
+};
+
+struct AdamWState {
+  TensorMap first, second;  // moments
+  int64_t steps = 0;
+};
+
+AdamWState MakeAdamW(const Parameters& parameters);
+
+// The gradients' norm over all parameters; where it exceeds `most` (> 0), all are scaled down to it. Returns
+// the norm before.
+double ClipGradients(const Parameters& parameters, double most);
+
+// One update from the parameters' gradients; a parameter without one counts as having zeros.
+void UpdateAdamW(const Parameters& parameters, double learning_rate, const AdamWOptions& options,
+                 AdamWState& state);
+
+// Gradients become absent.
+void ClearGradients(const Parameters& parameters);
+
+TensorMap CloneDetached(const Parameters& parameters);
+
+// average = average + (1 - decay)(parameters - average)
+void UpdateAverage(const Parameters& parameters, double decay, TensorMap& average);
+
+}  // namespace mvd

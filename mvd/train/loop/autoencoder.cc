@@ -1,0 +1,176 @@
+#include "mvd/train/loop/autoencoder.h"
+
+#include <ATen/ATen.h>
+#include <c10/core/GradMode.h>
+
+#include "mvd/base/error.h"
+#include "mvd/train/loop/data.h"
+#include "mvd/train/loop/draws.h"
+#include "mvd/train/loop/export.h"
+#include "mvd/train/loop/losses.h"
+#include "mvd/train/loop/options.h"
+#include "mvd/train/loop/samples.h"
+#include "mvd/train/loop/tensors.h"
+
+namespace mvd {
+namespace {
+
+struct AutoencoderModel {
+  AutoencoderModel(const AutoencoderConfig& c, at::Device d)
+      : config(c), device(d), graphs(Options(false)), guarded(Options(true)) {}
+  TorchGraphOptions Options(bool guard) const {
+    TorchGraphOptions o;
+    if (config.run.precision == "bf16") o.compute = at::kBFloat16;
+    o.recompute_segments = guard ? 0 : int(config.run.recompute_segments);
+    o.nan_guard = guard;
+    return o;
+  }
+
+  AutoencoderConfig config;
+  at::Device device;
+  TaesdConfig taesd;
+  Parameters all;  // both halves; the half that is not trained has no gradients
+  GraphCache graphs, guarded;
+  std::vector<TrainingClip> held_out;
+};
+
+struct Reconstruction {
+  at::Tensor latent, image;
+};
+
+// A trained half comes from `weights`, the other from the model's own.
+Reconstruction Reconstruct(AutoencoderModel& m, const Parameters& weights, const at::Tensor& images,
+                           const at::Tensor& latent_noise, GraphCache& graphs) {
+  Parameters all = weights;
+  all.insert(m.all.begin(), m.all.end());
+  const int64_t n = images.size(0), h = images.size(2), w = images.size(3);
+  const TorchGraph& encoder =
+      graphs.Get({"encoder", n, 1, h, w}, [&] { return BuildTaesdEncoder(m.taesd, n, h, w); });
+  Reconstruction r;
+  r.latent = encoder.Run(all, {{"image", images}}).at("latent");
+  const at::Tensor decoded = latent_noise.defined() ? r.latent + latent_noise : r.latent;
+  const int64_t lh = decoded.size(2), lw = decoded.size(3);
+  const TorchGraph& decoder =
+      graphs.Get({"decoder", n, 1, lh, lw}, [&] { return BuildTaesdDecoder(m.taesd, n, 1, lh, lw); });
+  r.image = decoder.Run(all, {{"latent", decoded}}).at("image");
+  // Sides that are no multiple of the factor decode to the next one.
+  r.image = r.image.narrow(2, 0, h).narrow(3, 0, w);
+  return r;
+}
+
+TrainLoss LossOf(AutoencoderModel& m, const Parameters& weights, const std::vector<TrainingItem>& items,
+                 bool guard) {
+  std::vector<at::Tensor> pictures;
+  for (const TrainingItem& item : items)
+    pictures.push_back(
+        SignedPixels(item.clip.pixels.data(), item.clip.frames, item.clip.height, item.clip.width));
+  const at::Tensor images = at::cat(pictures).to(m.device);
+  at::Tensor noise;
+  const AutoencoderConfig& c = m.config;
+  if (c.latent_noise > 0) {
+    const int64_t f = ScaleFactor(m.taesd), frames = images.size(0) / int64_t(items.size());
+    const int64_t h = (images.size(2) + f - 1) / f, w = (images.size(3) + f - 1) / f;
+    std::vector<at::Tensor> parts;
+    for (const TrainingItem& item : items) {
+      parts.push_back(at::empty({frames, 1, h, w, m.taesd.latent_channels}, at::kFloat));
+      DrawNoise(uint64_t(c.run.seed), item.sample, NoiseKind::kLatents,
+                {parts.back().data_ptr<float>(), size_t(parts.back().numel())});
+    }
+    noise = at::cat(parts).to(m.device) * c.latent_noise;
+  }
+  const Reconstruction r = Reconstruct(m, weights, images, noise, guard ? m.guarded : m.graphs);
+  TrainLoss loss{.value = at::zeros({}, images.options()), .sigma = {}, .parts = {}};
+  const auto add = [&](const char* name, double weight, const at::Tensor& value) {
+    loss.parts[name] = value.item<double>();
+    if (weight > 0) loss.value = loss.value + weight * value;
+  };
+  add("l1", c.l1, PixelLoss(r.image, images).mean());
+  add("mse", c.mse, (r.image - images).square().mean());
+  if (c.edges > 0) add("edges", c.edges, PyramidLoss(r.image, images).mean());
+  const at::Tensor mean = r.latent.mean({0, 1, 2, 3}), deviation = r.latent.std({0, 1, 2, 3}, false);
+  add("latent_norm", c.latent_norm, (mean.square() + (deviation - 1).square()).mean());
+  return loss;
+}
+
+TrainLoss HeldOutLoss(AutoencoderModel& m, const Parameters& weights) {
+  const CommonConfig& c = m.config;
+  if (m.held_out.empty()) m.held_out = HeldOutClips(c.data, uint64_t(c.run.seed), c.output.heldout_clips);
+  const c10::NoGradGuard guard;
+  TrainLoss total{.value = at::zeros({}, at::kDouble), .sigma = {}, .parts = {}};
+  uint64_t sample = kHeldOutSamples;
+  for (const TrainingClip& clip : m.held_out)
+    total.value +=
+        LossOf(m, weights, {{clip, sample++}}, false).value.item<double>() / double(m.held_out.size());
+  return total;
+}
+
+// Real frames above decoded ones.
+SampleReport Sheet(AutoencoderModel& m, const Parameters& weights, int64_t step,
+                   const std::filesystem::path& folder) {
+  const c10::NoGradGuard guard;
+  const CommonConfig& c = m.config;
+  std::vector<Tensor> rows;
+  for (const TrainingClip& clip : HeldOutClips(c.data, uint64_t(c.run.seed), c.output.samples_count)) {
+    const at::Tensor images =
+        SignedPixels(clip.pixels.data(), clip.frames, clip.height, clip.width).to(m.device);
+    const Reconstruction r = Reconstruct(m, weights, images, {}, m.graphs);
+    for (const at::Tensor& x : {images, r.image}) rows.push_back(FromTorch((x.squeeze(1) + 1) / 2));
+  }
+  SampleReport report;
+  char name[32];
+  std::snprintf(name, sizeof(name), "step-%06lld.png", static_cast<long long>(step));
+  report.sheet = folder / name;
+  WriteContactSheet(report.sheet, rows);
+  return report;
+}
+
+void LoadAutoencoder(AutoencoderModel& m) {
+  const CommonConfig& c = m.config;
+  ModelSection section = c.model;
+  if (!section.autoencoder.empty()) section.folder = section.autoencoder;
+  const Model model = OpenModel(section, {HardwareThreads()});
+  if (!model.Has("taesd_encoder"))
+    ThrowBadInput(model.origin(), "has no TAESD-shaped autoencoder, expected class AutoencoderTiny");
+  m.taesd = model.configs().taesd;
+  const auto weights = model.Weights("taesd_encoder"), decoder = model.Weights("taesd_decoder");
+  m.all = LoadParameters(BuildTaesdEncoder(m.taesd, 1, 64, 64), *weights, m.device);
+  m.all.merge(LoadParameters(BuildTaesdDecoder(m.taesd, 1, 1, 8, 8), *decoder, m.device));
+}
+
+}  // namespace
+
+TrainTask MakeAutoencoderTask(const AutoencoderConfig& config, at::Device device) {
+  const auto model = std::make_shared<AutoencoderModel>(config, device);
+  LoadAutoencoder(*model);
+  TrainTask task;
+  task.kind = "autoencoder";
+  task.common = config;
+  task.seed = uint64_t(config.run.seed);
+  task.device = device;
+  for (auto& [name, tensor] : model->all) {
+    const bool encoder = name.starts_with("encoder.");
+    if (config.part == "both" || encoder == (config.part == "encoder"))
+      task.trained[name] = tensor;
+    else
+      tensor = tensor.detach();
+  }
+  for (auto it = task.trained.rbegin(); it != task.trained.rend(); ++it)
+    task.backward_order.push_back(it->first);
+  task.loss = [model](const Parameters& weights, const std::vector<TrainingItem>& items, bool guard) {
+    return LossOf(*model, weights, items, guard);
+  };
+  task.held_out = [model](const Parameters& weights) { return HeldOutLoss(*model, weights); };
+  task.samples = [model](const Parameters& weights, int64_t step, const std::filesystem::path& folder) {
+    return Sheet(*model, weights, step, folder);
+  };
+  task.export_model = [model](const Parameters& weights, const std::filesystem::path& folder,
+                              const Metadata& metadata) {
+    Parameters all = weights;
+    all.insert(model->all.begin(), model->all.end());
+    ExportTaesd(model->taesd, all, folder, metadata);
+  };
+  SetOptions(config, task);
+  return task;
+}
+
+}  // namespace mvd

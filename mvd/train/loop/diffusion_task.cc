@@ -1,0 +1,77 @@
+// The diffusion objective as the loop's task.
+#include <ATen/ATen.h>
+#include <c10/core/GradMode.h>
+
+#include "mvd/train/loop/data.h"
+#include "mvd/train/loop/diffusion.h"
+#include "mvd/train/loop/export.h"
+#include "mvd/train/loop/options.h"
+#include "mvd/train/loop/samples.h"
+#include "mvd/train/loop/tensors.h"
+
+namespace mvd {
+namespace {
+
+// Names of weights as the backward pass reaches them: against the order of the graph.
+void AppendReversed(const Graph& graph, const std::string& prefix, std::vector<std::string>& order) {
+  const std::vector<ValueId> weights = graph.All(Op::kWeight);
+  for (auto it = weights.rbegin(); it != weights.rend(); ++it) order.push_back(prefix + graph.node(*it).name);
+}
+
+TrainLoss HeldOutLoss(DiffusionModel& m, const Parameters& weights) {
+  const CommonConfig& c = m.config;
+  if (m.held_out.empty()) {
+    uint64_t sample = kHeldOutSamples;
+    for (TrainingClip& clip : HeldOutClips(c.data, uint64_t(c.run.seed), c.output.heldout_clips))
+      m.held_out.push_back(EncodeClip(m, {std::move(clip), sample++}, /*drop_conditions=*/false));
+  }
+  const c10::NoGradGuard guard;
+  TrainLoss total{.value = at::zeros({}, at::kDouble), .sigma = {}, .parts = {}};
+  for (const EncodedClip& clip : m.held_out) {
+    const TrainLoss one = DiffusionLossOf(m, weights, {clip}, false);
+    const double loss = one.value.item<double>();
+    total.value += loss / double(m.held_out.size());
+    total.sigma.Add(clip.draws.sigma, loss);
+  }
+  return total;
+}
+
+}  // namespace
+
+TrainTask MakeDiffusionTask(const DiffusionConfig& config, at::Device device) {
+  const auto model = std::make_shared<DiffusionModel>(config, device);
+  TrainTask task;
+  task.kind = "diffusion";
+  task.common = config;
+  task.seed = uint64_t(config.run.seed);
+  task.device = device;
+  task.trained = TrainedParameters(model->networks, config);
+  AppendReversed(BuildSvdUnet(model->networks.configs.unet, 1, config.data.frames, 8, 8), "unet.",
+                 task.backward_order);
+  if (config.image_encoder == "train")
+    AppendReversed(BuildClipVision(model->networks.configs.image_encoder, 1), "image_encoder.",
+                   task.backward_order);
+  task.loss = [model](const Parameters& weights, const std::vector<TrainingItem>& items, bool guard) {
+    std::vector<EncodedClip> clips;
+    for (const TrainingItem& item : items) clips.push_back(EncodeClip(*model, item, true));
+    return DiffusionLossOf(*model, weights, clips, guard);
+  };
+  task.held_out = [model](const Parameters& weights) { return HeldOutLoss(*model, weights); };
+  task.samples = [model](const Parameters& weights, int64_t step, const std::filesystem::path& folder) {
+    const CommonConfig& c = model->config;
+    const std::vector<TrainingClip> clips =
+        HeldOutClips(c.data, uint64_t(c.run.seed), c.output.samples_count);
+    return SampleClips(*model, weights, clips, step, folder);
+  };
+  task.export_model = [model](const Parameters& weights, const std::filesystem::path& folder,
+                              const Metadata& metadata) {
+    const bool trained = model->config.image_encoder == "train";
+    ExportPipeline(model->networks, Without("unet.", weights),
+                   trained ? Without("image_encoder.", weights) : model->networks.image_encoder,
+                   model->config.data.frames, folder, metadata);
+  };
+  SetOptions(config, task);
+  return task;
+}
+
+}  // namespace mvd

@@ -1,0 +1,34 @@
+#include "mvd/train/loop/draws.h"
+
+#include <array>
+#include <cmath>
+
+#include "mvd/base/rng.h"
+
+namespace mvd {
+namespace {
+
+constexpr uint64_t kStreams = 4;  // a sample's levels and its kinds of noise
+
+double Uniform(uint32_t high, uint32_t low) { return double((uint64_t(high) << 32 | low) >> 11) * 0x1p-53; }
+
+}  // namespace
+
+SampleDraws DrawSample(uint64_t seed, uint64_t sample, const DrawOptions& o) {
+  const uint64_t stream = sample * kStreams;
+  std::array<float, 2> normal;
+  PhiloxNormal(seed, stream, 0, normal);
+  // The normals took counter 0 of this stream.
+  const auto words =
+      Philox4x32({1, 0, uint32_t(stream), uint32_t(stream >> 32)}, {uint32_t(seed), uint32_t(seed >> 32)});
+  return {.sigma = std::exp(o.p_mean + o.p_std * double(normal[0])),
+          .sigma_condition = std::exp(o.aug_mean + o.aug_std * double(normal[1])),
+          .drop_image = Uniform(words[0], words[1]) < o.drop_image,
+          .drop_latent = Uniform(words[2], words[3]) < o.drop_latent};
+}
+
+void DrawNoise(uint64_t seed, uint64_t sample, NoiseKind kind, std::span<float> out) {
+  PhiloxNormal(seed, sample * kStreams + uint64_t(kind), 0, out);
+}
+
+}  // namespace mvd

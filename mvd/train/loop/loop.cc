@@ -1,0 +1,281 @@
+#include "mvd/train/loop/loop.h"
+
+#include <ATen/ATen.h>
+#include <c10/core/GradMode.h>
+
+#include <cmath>
+#include <optional>
+
+#include "mvd/base/atomic_file.h"
+#include "mvd/base/stopwatch.h"
+#include "mvd/media/image.h"
+#include "mvd/train/loop/adamw.h"
+#include "mvd/train/loop/data.h"
+#include "mvd/train/loop/reducer.h"
+#include "mvd/train/loop/state.h"
+#include "mvd/train/lr_schedule.h"
+
+namespace mvd {
+namespace fs = std::filesystem;
+namespace {
+
+constexpr int64_t kMostBadSteps = 10;  // in a row; then the run ends with the node's name
+
+// One optimiser step's figures, means over all processes.
+struct StepReport {
+  double loss = 0, grad_norm = 0, data_seconds = 0;
+  bool taken = false, cancelled = false;
+  SigmaBins sigma;
+  std::map<std::string, double> parts;
+};
+
+class Run {
+ public:
+  Run(TrainTask& task, Communicator& group, bool resume, const TrainHooks& hooks)
+      : task_(task),
+        group_(group),
+        hooks_(hooks),
+        folder_(task.common.run.out),
+        store_(PrepareFolder(),
+               {task.common.output.checkpoint_keep, task.common.output.checkpoint_keep_every}, hooks.note),
+        source_(MakeClipSource(task.common.data, task.seed, group.rank(), group.world())),
+        reducer_(task.trained, task.backward_order, group) {
+    Start(resume);
+  }
+
+  TrainResult Loop() {
+    const RunSection& run = task_.common.run;
+    if (state_.step == 0) Evaluate(/*first=*/true);
+    while (state_.step < run.steps) {
+      const Stopwatch watch;
+      const StepReport report = Step();
+      const double seconds = watch.Seconds();
+      if (!report.cancelled) Evaluate(/*first=*/false);
+      Log(report, seconds);
+      if (report.cancelled) {
+        Save();
+        Tell("stopped at step " + std::to_string(state_.step) + " of " + std::to_string(run.steps) +
+             "; continue with --resume");
+        return {state_.step, true, {}};
+      }
+      if (state_.step < run.steps && SaveIsDue()) Save();
+    }
+    Save();
+    return {state_.step, false, Export()};
+  }
+
+ private:
+  bool rank0() const { return group_.rank() == 0; }
+  int64_t GlobalBatch() const {
+    return task_.common.run.batch * task_.common.run.accumulation * group_.world();
+  }
+  void Tell(const std::string& line) const {
+    if (hooks_.note && rank0()) hooks_.note(line);
+  }
+
+  fs::path PrepareFolder() {
+    fs::create_directories(folder_);
+    return folder_;
+  }
+
+  void Start(bool resume) {
+    if (!resume && store_.Newest())
+      ThrowUsage(folder_.string(), " holds a run's checkpoints; --resume continues it");
+    state_ = MakeState(task_);
+    if (resume) {
+      if (const std::optional<Checkpoint> found = store_.LoadNewest()) {
+        state_ = RestoreState(task_, *found, group_.world(), rank0() ? hooks_.note : nullptr);
+        source_->Seek(state_.positions[size_t(group_.rank())]);
+        Tell("continuing at step " + std::to_string(state_.step));
+      }
+    }
+    group_.Gather("loaded");  // nobody writes while another still reads
+    if (!rank0()) return;
+    WriteFile(folder_ / "config.toml", task_.config_toml);
+    const OutputSection& out = task_.common.output;
+    log_.emplace(folder_, MetricsOptions{state_.step, out.tensorboard, out.log_steps});
+  }
+
+  std::vector<TrainingItem> NextItems() {
+    std::vector<TrainingItem> items;
+    for (int64_t i = 0; i < task_.common.run.batch; ++i) {
+      // The k-th clip of rank r of W is sample k W + r: the same numbers for the same clip with any W.
+      const uint64_t sample = drawn_++ * uint64_t(group_.world()) + uint64_t(group_.rank());
+      items.push_back({source_->Next(), sample});
+    }
+    return items;
+  }
+
+  StepReport Step() {
+    StepReport report;
+    const int64_t parts = task_.common.run.accumulation;
+    drawn_ = uint64_t(state_.samples / group_.world());
+    ClearGradients(task_.trained);
+    at::Tensor sums = at::zeros({2}, at::kDouble);  // loss, cancelled
+    std::vector<TrainingItem> items;
+    for (int64_t i = 0; i < parts; ++i) {
+      const Stopwatch data;
+      items = NextItems();
+      report.data_seconds += data.Seconds();
+      const TrainLoss loss = task_.loss(task_.trained, items, false);
+      if (i + 1 == parts) reducer_.Begin();
+      (loss.value / double(parts)).backward();
+      sums[0] += loss.value.detach().to(at::kCPU, at::kDouble) / double(parts);
+      report.sigma = loss.sigma;
+      report.parts = loss.parts;
+    }
+    reducer_.Finish();
+    sums[1] = hooks_.cancel && hooks_.cancel->cancelled() ? 1.0 : 0.0;
+    sums = sums.to(task_.device);
+    group_.Sum(sums);
+    report.loss = sums[0].item<double>() / group_.world();
+    report.cancelled = sums[1].item<double>() > 0;
+    report.grad_norm = ClipGradients(task_.trained, task_.common.optimiser.clip_norm);
+    Update(report, items);
+    return report;
+  }
+
+  void Update(StepReport& report, const std::vector<TrainingItem>& items) {
+    const CommonConfig& c = task_.common;
+    report.taken = state_.health.Judge(report.loss, report.grad_norm);
+    if (report.taken) {
+      const OptimiserSection& o = c.optimiser;
+      UpdateAdamW(task_.trained, LearningRate(o, c.schedule, state_.step, c.run.steps),
+                  {o.beta1, o.beta2, o.eps, o.weight_decay}, state_.adam);
+      if (!state_.average.empty())
+        UpdateAverage(task_.trained, EmaDecay(c.ema, state_.samples, GlobalBatch()), state_.average);
+    } else {
+      BlameNode(items);
+    }
+    ++state_.step;
+    state_.samples += GlobalBatch();
+  }
+
+  // Runs the last micro-batch again with every node watched. One bad step is skipped, a row of them ends the
+  // run.
+  void BlameNode(const std::vector<TrainingItem>& items) {
+    std::string why = "the loss is finite on a second run, the gradient was not";
+    try {
+      const c10::NoGradGuard guard;
+      task_.loss(task_.trained, items, true);
+    } catch (const Error& error) {
+      why = error.what();
+    }
+    const std::string line = "step " + std::to_string(state_.step + 1) + " skipped: not finite: " + why;
+    Tell(line);
+    if (task_.common.output.nan_guard || state_.health.bad_in_a_row >= kMostBadSteps)
+      throw Error(Exit::kCheckFailed, "", line);
+  }
+
+  bool Due(int64_t every) const { return every > 0 && state_.step % every == 0; }
+
+  // Held-out loss and samples, where they fall due after this step (or, with `first`, before any).
+  void Evaluate(bool first) {
+    if (!rank0()) return;
+    const c10::NoGradGuard guard;
+    const OutputSection& out = task_.common.output;
+    const bool last = state_.step == task_.common.run.steps;
+    const Parameters& weights = state_.average.empty() ? task_.trained : state_.average;
+    if (out.heldout_clips > 0 && out.heldout_steps > 0 && (first || last || Due(out.heldout_steps)))
+      HeldOut(weights);
+    if (out.samples_count > 0 && out.samples_steps > 0 && !first && (last || Due(out.samples_steps)))
+      Samples(weights);
+  }
+
+  bool SaveIsDue() {
+    const OutputSection& out = task_.common.output;
+    // Only rank 0's clock counts: all must agree.
+    const bool timed = out.checkpoint_minutes > 0 && since_save_.Seconds() > 60 * out.checkpoint_minutes;
+    return Agree(timed) || Due(out.checkpoint_steps);
+  }
+
+  bool Agree(bool mine) {
+    if (group_.world() == 1 || task_.common.output.checkpoint_minutes <= 0) return mine;
+    at::Tensor flag = at::full({1}, mine && rank0() ? 1.0 : 0.0, at::TensorOptions(task_.device));
+    group_.Sum(flag);
+    return flag.item<double>() > 0;
+  }
+
+  void HeldOut(const Parameters& weights) {
+    const TrainLoss loss = task_.held_out(weights);
+    heldout_ = loss.value.item<double>();
+    Tell("step " + std::to_string(state_.step) + ": held-out loss " + std::to_string(*heldout_));
+  }
+
+  void Samples(const Parameters& weights) {
+    fs::create_directories(folder_ / "samples");
+    const SampleReport report = task_.samples(weights, state_.step, folder_ / "samples");
+    const Image sheet = ReadImage(report.sheet);
+    log_->WriteImage(state_.step, "samples", sheet.height, sheet.width,
+                     ReadFile(report.sheet, size_t{1} << 30));
+    if (!report.has_motion) return;
+    motion_ = report;
+    Tell("step " + std::to_string(state_.step) + ": " +
+         HealthText(state_.health, report.motion, report.data_motion, report.copy_ratio));
+  }
+
+  void Log(const StepReport& report, double seconds) {
+    const CommonConfig& c = task_.common;
+    seconds_ = seconds_ > 0 ? 0.95 * seconds_ + 0.05 * seconds : seconds;
+    if (!rank0()) return;
+    const double lr = LearningRate(c.optimiser, c.schedule, state_.step - 1, c.run.steps);
+    StepMetrics metrics{.step = state_.step, .samples = state_.samples, .values = {}, .sigma = report.sigma};
+    metrics.values = {{"loss", report.loss},
+                      {"lr", lr},
+                      {"grad_norm", report.grad_norm},
+                      {"step_seconds", seconds},
+                      {"data_seconds", report.data_seconds},
+                      {"skipped_steps", double(state_.health.skipped_steps)},
+                      {"skipped_clips", double(source_->Skipped())}};
+    for (const auto& [name, value] : report.parts) metrics.values["loss_" + name] = value;
+    if (heldout_) metrics.values["heldout_loss"] = *heldout_;
+    if (motion_) {
+      metrics.values["sample_motion"] = motion_->motion;
+      metrics.values["data_motion"] = motion_->data_motion;
+      metrics.values["first_frame_copy"] = motion_->copy_ratio;
+    }
+    heldout_.reset(), motion_.reset();
+    log_->Write(metrics);
+    if (hooks_.status)
+      hooks_.status(StatusText(state_.step, c.run.steps, report.loss, lr, seconds_, double(GlobalBatch())));
+  }
+
+  void Save() {
+    state_.positions = group_.Gather(source_->Position());
+    if (rank0()) SaveState(task_, state_, store_);
+    since_save_ = Stopwatch();
+    group_.Gather("saved");
+  }
+
+  fs::path Export() {
+    if (!rank0()) return {};
+    const fs::path model = folder_ / "model";
+    task_.export_model(state_.average.empty() ? task_.trained : state_.average, model,
+                       RecipeMetadata(task_, state_));
+    return model;
+  }
+
+  TrainTask& task_;
+  Communicator& group_;
+  const TrainHooks& hooks_;
+  fs::path folder_;
+  CheckpointStore store_;
+  std::unique_ptr<ClipSource> source_;
+  GradientReducer reducer_;
+  RunState state_;
+  std::optional<MetricsLog> log_;  // rank 0
+  uint64_t drawn_ = 0;             // clips of this rank so far
+  double seconds_ = 0;             // a step, smoothed
+  std::optional<double> heldout_;  // since the last line
+  std::optional<SampleReport> motion_;
+  Stopwatch since_save_;
+};
+
+}  // namespace
+
+TrainResult RunTraining(TrainTask& task, Communicator& group, bool resume, const TrainHooks& hooks) {
+  Run run(task, group, resume, hooks);
+  return run.Loop();
+}
+
+}  // namespace mvd

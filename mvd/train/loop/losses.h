@@ -1,0 +1,34 @@
+// What training minimises, as functions of tensors: the diffusion loss of SVD and the autoencoder's.
+#pragma once
+
+#include <ATen/core/Tensor.h>
+
+namespace mvd {
+
+// A noised clip as the UNet is asked about it. Batch of B; sigma is (B).
+struct DiffusionTarget {
+  at::Tensor sample;    // (B,T,h,w,C): c_in (x0 + sigma n)
+  at::Tensor timestep;  // (B,1,1,1,1): c_noise
+  at::Tensor target;    // (B,T,h,w,C): what the network should say
+};
+
+// EDM's loss lambda ||D(x0 + sigma n) - x0||^2 (arXiv 2206.00364, Eq. 8) under SVD's preconditioning with
+// lambda = (1 + sigma^2)/sigma^2. As lambda c_out^2 = 1, it equals ||F - target||^2 with
+// target = (x0 - c_skip x)/c_out = (n - sigma x0)/sqrt(1 + sigma^2), formed here without the cancellation of
+// D - x0 at small sigma. latents and noise: (B,T,h,w,C).
+DiffusionTarget MakeDiffusionTarget(const at::Tensor& latents, const at::Tensor& noise,
+                                    const at::Tensor& sigma);
+
+// Mean over a sample's elements, one value a sample: (B).
+at::Tensor DiffusionLoss(const at::Tensor& output, const at::Tensor& target);
+
+// Autoencoder. Images (N,1,H,W,3) in [-1,1]; one value an image: (N).
+at::Tensor PixelLoss(const at::Tensor& output, const at::Tensor& image);
+
+// L1 between Laplacian pyramids, each level's mean, levels weighted equally: what L1 on pixels neglects
+// is fine detail (Bojanowski et al., arXiv 1707.05776, use the same for generators). It needs no pretrained
+// network, has no weights of its own to keep, and is exactly zero at equality. Levels end where a side would
+// fall below 2 pixels.
+at::Tensor PyramidLoss(const at::Tensor& output, const at::Tensor& image, int levels = 4);
+
+}  // namespace mvd

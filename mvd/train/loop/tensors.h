@@ -1,0 +1,30 @@
+// Between the program's tensors and ATen's, and small tools over maps of parameters.
+#pragma once
+
+#include <string>
+
+#include "mvd/base/tensor.h"
+#include "mvd/torch/torch_graph.h"
+#include "mvd/train/checkpoint.h"
+
+namespace mvd {
+
+at::Tensor ToTorch(const TensorView& view);   // a copy, f32 on the CPU
+Tensor FromTorch(const at::Tensor& tensor);   // a copy, f32
+TensorView ViewOf(const at::Tensor& tensor);  // borrowed; contiguous f32 on the CPU
+// Pixels (T,H,W,3) of bytes -> (T,1,H,W,3) in [-1,1].
+at::Tensor SignedPixels(const uint8_t* pixels, int64_t frames, int64_t height, int64_t width);
+
+// Entries whose name begins with `prefix`, without it; tensors are shared.
+Parameters Without(const std::string& prefix, const Parameters& all);
+void Insert(const std::string& prefix, const Parameters& part, Parameters& all);
+
+// Copies of tensors on the CPU that views can borrow from, for a checkpoint.
+TensorMap OnHost(const TensorMap& tensors);
+TensorViews ViewsOf(const TensorMap& host);
+
+// Overwrites `tensors` by what a checkpoint holds; Error(kBadInput) naming `file` and the tensor where names
+// or shapes differ.
+void CopyInto(const std::map<std::string, Tensor>& stored, const std::string& file, const TensorMap& tensors);
+
+}  // namespace mvd

@@ -1,0 +1,40 @@
+// The entry points of mvd/train/train.h, where LibTorch is built in.
+#include "mvd/train/train.h"
+
+#include <ATen/Context.h>
+#include <ATen/Parallel.h>
+
+#include "mvd/base/parallel.h"
+#include "mvd/train/loop/autoencoder.h"
+#include "mvd/train/loop/diffusion.h"
+#include "mvd/train/loop/loop.h"
+
+namespace mvd {
+namespace {
+
+template <class Config>
+TrainResult Train(const Config& config, bool resume, const TrainHooks& hooks,
+                  TrainTask (*make_task)(const Config&, at::Device)) {
+  const Processes processes = ReadProcesses();
+  // Processes on one machine share its processors.
+  at::set_num_threads(config.run.threads > 0 ? int(config.run.threads) : HardwareThreads());
+  at::globalContext().setDeterministicAlgorithms(config.run.deterministic, /*warn_only=*/false);
+  const at::Device device = DeviceOf(config.run.device, processes.local_rank);
+  Communicator group(processes, device);
+  TrainTask task = make_task(config, device);
+  return RunTraining(task, group, resume, hooks);
+}
+
+}  // namespace
+
+bool CanTrain() { return true; }
+
+TrainResult TrainDiffusion(const DiffusionConfig& config, bool resume, const TrainHooks& hooks) {
+  return Train(config, resume, hooks, MakeDiffusionTask);
+}
+
+TrainResult TrainAutoencoder(const AutoencoderConfig& config, bool resume, const TrainHooks& hooks) {
+  return Train(config, resume, hooks, MakeAutoencoderTask);
+}
+
+}  // namespace mvd

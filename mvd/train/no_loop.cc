@@ -1,0 +1,20 @@
+// Stands for mvd/train/loop where LibTorch is not built in.
+#include "mvd/train/train.h"
+
+namespace mvd {
+namespace {
+
+[[noreturn]] void Refuse() {
+  ThrowUsage(
+      "this mobilevd was built without training: configure with -DMVD_TORCH=ON and "
+      "-DCMAKE_PREFIX_PATH=$(python3 -c 'import torch; print(torch.utils.cmake_prefix_path)')");
+}
+
+}  // namespace
+
+bool CanTrain() { return false; }
+TrainResult TrainDiffusion(const DiffusionConfig&, bool, const TrainHooks&) { Refuse(); }
+TrainResult TrainAutoencoder(const AutoencoderConfig&, bool, const TrainHooks&) { Refuse(); }
+BenchStepResult BenchStep(const BenchStepOptions&) { Refuse(); }
+
+}  // namespace mvd

@@ -1,0 +1,39 @@
+#include "mvd/train/run_models.h"
+
+#include <filesystem>
+
+#include "mvd/engine/model.h"
+
+namespace mvd {
+
+RunModels ResolveModels(const ModelSection& section) {
+  RunModels models;
+  if (section.folder.empty()) {
+    models.configs = FindPreset(section.preset).models;
+    models.origin = "preset " + section.preset;
+  } else {
+    const Model model = Model::Open(section.folder);
+    models.configs = model.configs();
+    models.tiny_autoencoder = !model.Has("vae_encoder");
+    models.origin = section.folder;
+  }
+  models.configs.unet = OverlaidConfig(models.configs.unet, section.unet, "model.unet");
+  models.configs.taesd = OverlaidConfig(models.configs.taesd, section.taesd, "model.taesd");
+  if (!section.autoencoder.empty()) {
+    models.tiny_autoencoder = true;
+    if (std::filesystem::exists(section.autoencoder)) {
+      const Model autoencoder = Model::Open(section.autoencoder);
+      models.configs.vae = autoencoder.configs().vae;
+      models.configs.taesd = autoencoder.configs().taesd;
+      models.tiny_autoencoder = !autoencoder.Has("vae_encoder");
+    } else {
+      models.origin += " (" + section.autoencoder + " is not there yet: a tiny autoencoder stands for it)";
+    }
+  }
+  if (!section.image_encoder.empty()) {
+    models.configs.image_encoder = Model::Open(section.image_encoder).configs().image_encoder;
+  }
+  return models;
+}
+
+}  // namespace mvd

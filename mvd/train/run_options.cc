@@ -1,0 +1,189 @@
+// Every option of a training run, once.
+#include <cmath>
+#include <utility>
+
+#include "mvd/models/presets.h"
+#include "mvd/train/run_config.h"
+
+namespace mvd {
+namespace {
+
+constexpr double kMany = 1e15;  // an integer range's end where nothing else bounds it; exact in f64
+constexpr OnResume kAllowed = OnResume::kAllowed;
+
+// Collects options of one section after another.
+struct List {
+  std::vector<Option> options;
+  std::string section;
+
+  template <class T>
+  Option& Add(const char* name, T* value, std::string meaning) {
+    Option& option = options.emplace_back();
+    option.key = section + "." + name;
+    option.meaning = std::move(meaning);
+    option.value = value;
+    return option;
+  }
+  template <class T>
+  Option& Number(const char* name, T& value, double least, double most, std::string unit,
+                 std::string meaning) {
+    Option& option = Add(name, &value, std::move(meaning));
+    option.least = least, option.most = most, option.unit = std::move(unit);
+    return option;
+  }
+  Option& Text(const char* name, std::string& value, std::vector<std::string> choices, std::string meaning) {
+    Option& option = Add(name, &value, std::move(meaning));
+    option.choices = std::move(choices);
+    return option;
+  }
+  Option& Flag(const char* name, bool& value, std::string meaning) {
+    return Add(name, &value, std::move(meaning));
+  }
+};
+
+void AddModel(List& list, ModelSection& model) {
+  list.section = "model";
+  list.Text("folder", model.folder, {},
+            "start from this model folder (diffusers' layout); empty: from the preset");
+  list.Text("preset", model.preset, PresetNames(),
+            "architecture where folder is empty, seeded random weights");
+  list.Text("unet", model.unet, {}, "JSON object or table laid over the UNet's config").json = true;
+  list.Text("taesd", model.taesd, {}, "JSON object or table laid over the tiny autoencoder's config").json =
+      true;
+  list.Text("autoencoder", model.autoencoder, {}, "folder of a trained autoencoder; empty: the model's own");
+  list.Text("image_encoder", model.image_encoder, {},
+            "folder of the CLIP image encoder; empty: the model's own");
+  list.Number("weight_seed", model.weight_seed, 0, kMany, "", "seed of random weights");
+}
+
+void AddData(List& list, DataSection& data) {
+  list.section = "data";
+  list.Text("kind", data.kind, {"synth", "shards"}, "clips made on the fly, or prepared ones from a folder");
+  list.Text("folder", data.folder, {}, "folder of shards that `data prepare` wrote").on_resume = kAllowed;
+  list.Text("photos", data.photos, {}, "synth: folder of pictures to move; empty: drawn textures only");
+  list.Text("latent_cache", data.latent_cache, {}, "folder for encoded clips; empty: encode each clip again")
+      .on_resume = kAllowed;
+  list.Text("heldout", data.heldout, {}, "shards for the held-out loss; empty: synth clips of another seed");
+  list.Number("height", data.height, 8, 8192, "pixels", "of the clips, a multiple of 8");
+  list.Number("width", data.width, 8, 8192, "pixels", "of the clips, a multiple of 8");
+  list.Number("frames", data.frames, 1, 1024, "frames", "of a clip");
+  list.Number("fps", data.fps, 0.1, 240, "frames/s", "rate of the clips");
+  list.Number("workers", data.workers, 1, 256, "threads", "that make or decode clips").on_resume = kAllowed;
+}
+
+void AddOptimiser(List& list, OptimiserSection& optimiser, ScheduleSection& schedule) {
+  list.section = "optimiser";
+  list.Number("lr", optimiser.lr, 0, 1, "", "learning rate of AdamW (arXiv 1711.05101)");
+  list.Number("beta1", optimiser.beta1, 0, 0.999999, "", "decay of the first moment");
+  list.Number("beta2", optimiser.beta2, 0, 0.99999999, "", "decay of the second moment");
+  list.Number("eps", optimiser.eps, 1e-16, 1, "", "added to the root of the second moment");
+  list.Number("weight_decay", optimiser.weight_decay, 0, 10, "",
+              "decoupled; a step multiplies weights by 1 - lr x this");
+  list.Number("clip_norm", optimiser.clip_norm, 0, 1e9, "",
+              "largest norm of the whole gradient; 0: no limit");
+  list.section = "schedule";
+  list.Text("kind", schedule.kind, {"constant", "cosine"}, "of the learning rate, after the warm-up");
+  list.Number("warmup_steps", schedule.warmup_steps, 0, kMany, "steps", "of linear warm-up");
+  list.Number("min_lr", schedule.min_lr, 0, 1, "", "rate at the last step of cosine");
+}
+
+void AddRun(List& list, RunSection& run, EmaSection& ema, bool cosine) {
+  list.section = "run";
+  list.Text("out", run.out, {}, "folder of the run: checkpoints, logs, samples").on_resume = kAllowed;
+  // The whole curve of cosine depends on the last step.
+  list.Number("steps", run.steps, 1, kMany, "steps", "of the optimiser").on_resume =
+      cosine ? OnResume::kFixed : kAllowed;
+  list.Number("batch", run.batch, 1, 65536, "clips", "in one micro-batch of one process");
+  list.Number("accumulation", run.accumulation, 1, 65536, "", "micro-batches in one step");
+  list.Number("seed", run.seed, 0, kMany, "", "of noise, dropout and data order");
+  list.Text("device", run.device, {"cpu", "cuda"}, "where the networks run").on_resume = kAllowed;
+  list.Text("precision", run.precision, {"f32", "bf16"},
+            "of matrix products; weights, moments, norms and losses stay f32");
+  list.Number("recompute_segments", run.recompute_segments, 0, 1024, "",
+              "segments whose inner values are computed again backward: less memory; 0: keep all")
+      .on_resume = kAllowed;
+  list.Flag("deterministic", run.deterministic, "the same bits in every run, slower on cuda").on_resume =
+      kAllowed;
+  list.Number("threads", run.threads, 0, 4096, "threads", "of the processor; 0: all").on_resume = kAllowed;
+  list.section = "ema";
+  list.Number("half_life", ema.half_life, 0, kMany, "samples", "of the weights' average; 0: none is kept");
+  list.Number("ramp_up", ema.ramp_up, 0, 100, "",
+              "half-life is at most this share of the samples seen; 0: no ramp");
+}
+
+void AddOutput(List& list, OutputSection& output) {
+  const size_t first = list.options.size();
+  list.section = "checkpoint";
+  list.Number("steps", output.checkpoint_steps, 0, kMany, "steps", "between checkpoints; 0: not by steps");
+  list.Number("minutes", output.checkpoint_minutes, 0, 1e6, "minutes", "between checkpoints; 0: not by time");
+  list.Number("keep", output.checkpoint_keep, 1, 1e6, "", "newest checkpoints that stay");
+  list.Number("keep_every", output.checkpoint_keep_every, 0, kMany, "steps",
+              "checkpoints at multiples of this stay for ever; 0: none");
+  list.section = "samples";
+  list.Number("steps", output.samples_steps, 0, kMany, "steps", "between sample clips; 0: never");
+  list.Number("count", output.samples_count, 1, 64, "clips", "made each time, of fixed pictures and seeds");
+  list.Number("denoise_steps", output.samples_denoise_steps, 1, 1000, "steps", "of the sampler");
+  list.section = "heldout";
+  list.Number("steps", output.heldout_steps, 0, kMany, "steps", "between held-out losses; 0: never");
+  list.Number("clips", output.heldout_clips, 1, 4096, "clips", "of the held-out loss, fixed noise");
+  list.section = "log";
+  list.Flag("tensorboard", output.tensorboard, "event files too; the JSON lines are always written");
+  list.Number("tensorboard_steps", output.log_steps, 1, kMany, "steps", "between TensorBoard scalars");
+  list.Flag("nan_guard", output.nan_guard, "stop at the first node that is not finite, and name it");
+  for (size_t i = first; i < list.options.size(); ++i) list.options[i].on_resume = kAllowed;
+}
+
+List CommonOptions(CommonConfig& config) {
+  List list;
+  AddModel(list, config.model);
+  AddData(list, config.data);
+  AddOptimiser(list, config.optimiser, config.schedule);
+  AddRun(list, config.run, config.ema, config.schedule.kind == "cosine");
+  AddOutput(list, config.output);
+  return list;
+}
+
+}  // namespace
+
+AutoencoderConfig::AutoencoderConfig() {
+  data.height = 128, data.width = 128, data.frames = 2;
+  optimiser.lr = 5e-4, optimiser.weight_decay = 0;
+  run.batch = 4;
+}
+
+std::vector<Option> ListOptions(DiffusionConfig& config) {
+  List list = CommonOptions(config);
+  list.section = "noise";
+  list.Number("p_mean", config.p_mean, -10, 10, "",
+              "mean of ln sigma in training (arXiv 2206.00364, table 1)");
+  list.Number("p_std", config.p_std, 0, 10, "", "standard deviation of ln sigma");
+  list.section = "conditioning";
+  list.Number("aug_mean", config.aug_mean, -20, 5, "", "mean of ln of the noise on the first frame's pixels");
+  list.Number("aug_std", config.aug_std, 0, 10, "", "standard deviation of that");
+  list.Number("drop_image_embedding", config.drop_image_embedding, 0, 1, "",
+              "share of clips whose CLIP embedding is zero");
+  list.Number("drop_latent", config.drop_latent, 0, 1, "",
+              "share of clips whose first-frame latent is zero, drawn independently");
+  list.Text("image_encoder", config.image_encoder, {"train", "frozen", "none"},
+            "CLIP image encoder: trained along, fixed, or absent (a zero embedding)");
+  list.Number("fps_id", config.fps_id, -1, 255, "",
+              "the network's frame-rate input; -1: the clip's rate less one");
+  list.Number("motion_bucket_id", config.motion_bucket_id, -1, 1023, "",
+              "the network's motion input; -1: the clip's own");
+  return std::move(list.options);
+}
+
+std::vector<Option> ListOptions(AutoencoderConfig& config) {
+  List list = CommonOptions(config);
+  list.section = "loss";
+  list.Text("part", config.part, {"both", "encoder", "decoder"}, "what is trained");
+  list.Number("l1", config.l1, 0, 1e6, "", "weight of the mean absolute error, pixels in [-1,1]");
+  list.Number("mse", config.mse, 0, 1e6, "", "weight of the mean squared error");
+  list.Number("edges", config.edges, 0, 1e6, "", "weight of the L1 error of Laplacian pyramids: fine detail");
+  list.Number("latent_norm", config.latent_norm, 0, 1e6, "", "weight of mean^2 + (std-1)^2 of the latents");
+  list.Number("latent_noise", config.latent_noise, 0, 10, "",
+              "standard deviation of noise on latents before decoding");
+  return std::move(list.options);
+}
+
+}  // namespace mvd

@@ -1,0 +1,53 @@
+// Training runs: what a command calls. No LibTorch in sight; built without it, each function throws a usage
+// Error that names the switch.
+#pragma once
+
+#include <cstdint>
+#include <filesystem>
+#include <functional>
+#include <string>
+
+#include "mvd/base/cancel.h"
+#include "mvd/train/run_config.h"
+
+namespace mvd {
+
+struct TrainHooks {
+  const CancelToken* cancel = nullptr;             // ends the run after the present step, with a checkpoint
+  std::function<void(const std::string&)> note;    // one line that stays
+  std::function<void(const std::string&)> status;  // one line that the next replaces
+};
+
+struct TrainResult {
+  int64_t steps = 0;  // done in all
+  bool cancelled = false;
+  std::filesystem::path model;  // the exported folder; empty where cancelled, or on other ranks than 0
+};
+
+// Runs until run.steps, writes RUN/{config.toml,metrics.jsonl,tensorboard,checkpoints,samples} on the way and
+// RUN/model at the end. `resume`: continues from the newest checkpoint (from none: begins); without it a run
+// folder that has checkpoints is refused. Errors: kUsage for options that do not fit the run or the machine,
+// kBadInput naming file and tensor, kCheckFailed where losses stay not finite.
+TrainResult TrainDiffusion(const DiffusionConfig& config, bool resume, const TrainHooks& hooks);
+TrainResult TrainAutoencoder(const AutoencoderConfig& config, bool resume, const TrainHooks& hooks);
+
+// Whether this program can train, and if not why.
+bool CanTrain();
+
+// One training step on given numbers, timed: the safetensors file holds the UNet's weights ("unet.*"),
+// "latents" (B,T,h,w,C), "noise", "condition" (B,1,h,w,C), "embeds" (B,1,1,1,D), "added_time_ids"
+// (B,1,1,1,3) and "sigma" (B); its metadata "config" the UNet's config.json.
+struct BenchStepResult {
+  double loss = 0;  // of the first step, before any update
+  double grad_norm = 0;
+  std::vector<double> seconds;  // of each step: forward, backward, clipping, AdamW
+};
+struct BenchStepOptions {
+  std::filesystem::path file;
+  bool bf16 = false;
+  int64_t steps = 3, threads = 0;
+  double lr = 1e-5;
+};
+BenchStepResult BenchStep(const BenchStepOptions& options);
+
+}  // namespace mvd
