@@ -25,10 +25,10 @@ at::Tensor DiffusionLoss(const at::Tensor& output, const at::Tensor& target);
 // Autoencoder. Images (N,1,H,W,3) in [-1,1]; one value an image: (N).
 at::Tensor PixelLoss(const at::Tensor& output, const at::Tensor& image);
 
-// L1 between Laplacian pyramids, each level's mean, levels weighted equally: what L1 on pixels neglects
-// is fine detail (Bojanowski et al., arXiv 1707.05776, use the same for generators). It needs no pretrained
-// network, has no weights of its own to keep, and is exactly zero at equality. Levels end where a side would
-// fall below 2 pixels.
+// L1 between Laplacian pyramids, each level's mean, levels weighted equally: detail that an
+// offset hides from L1 on pixels counts by itself (Bojanowski et al., arXiv 1707.05776, use the same for
+// generators). It needs no pretrained network, has no weights of its own to keep, and is exactly zero at
+// equality. Levels end where a side would fall below 2 pixels.
 at::Tensor PyramidLoss(const at::Tensor& output, const at::Tensor& image, int levels = 4);
 
 }  // namespace mvd
