@@ -1,5 +1,5 @@
 // Normalisations and attention, on views of channels-last values.
-#include <algorithm>
+#include <c10/core/GradMode.h>
 
 #include "mvd/base/check.h"
 #include "mvd/torch/torch_ops.h"
@@ -54,8 +54,12 @@ at::Tensor Attention(const Context& context, const Node& node, const Inputs& in)
                     : x.view({n.b, n.t, n.h * n.w * a.heads, width}))
         .transpose(1, 2);
   };
-  const at::Tensor y =
-      at::scaled_dot_product_attention(heads(in[0]), heads(in[1]), heads(in[2]), {}, 0.0, false, a.scale);
+  const at::Tensor q = heads(in[0]), k = heads(in[1]), v = heads(in[2]);
+  // PyTorch's fused kernel works group by group: slow where the groups are small and many.
+  const int64_t most = c10::GradMode::is_enabled() ? kFewTokensInTraining : kFewTokens;
+  const at::Tensor y = context.device.is_cpu() && k.size(2) <= most
+                           ? at::matmul(at::softmax(at::matmul(q * a.scale, k.transpose(2, 3)), -1), v)
+                           : at::scaled_dot_product_attention(q, k, v, {}, 0.0, false, a.scale);
   return y.transpose(1, 2).reshape({d.b, d.t, d.h, d.w, d.c});
 }
 

@@ -1,8 +1,6 @@
 // One step on given numbers, for comparing with another trainer: see train.h.
 #include <ATen/ATen.h>
-#include <ATen/Parallel.h>
 
-#include "mvd/base/parallel.h"
 #include "mvd/base/stopwatch.h"
 #include "mvd/io/json.h"
 #include "mvd/io/safetensors.h"
@@ -35,7 +33,7 @@ class UnetWeights : public WeightSource {
 }  // namespace
 
 BenchStepResult BenchStep(const BenchStepOptions& o) {
-  at::set_num_threads(o.threads > 0 ? int(o.threads) : HardwareThreads());
+  PrepareTorch(o.threads);
   const SafetensorsFile file = SafetensorsFile::Open(o.file);
   const auto found = file.metadata().find("config");
   if (found == file.metadata().end()) ThrowBadInput(file.path(), "metadata has no key 'config'");

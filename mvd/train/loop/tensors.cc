@@ -1,9 +1,16 @@
 #include "mvd/train/loop/tensors.h"
 
 #include <ATen/ATen.h>
+#include <ATen/Parallel.h>
 #include <c10/core/GradMode.h>
+#ifdef __GLIBC__
+#include <malloc.h>
+#endif
+
+#include <limits>
 
 #include "mvd/base/error.h"
+#include "mvd/base/parallel.h"
 
 namespace mvd {
 
@@ -65,6 +72,14 @@ void CopyInto(const std::map<std::string, Tensor>& stored, const std::string& fi
   }
   if (stored.size() != tensors.size())
     ThrowBadInput(file, "holds ", stored.size(), " tensors, expected ", tensors.size());
+}
+
+void PrepareTorch(int64_t threads) {
+  at::set_num_threads(threads > 0 ? int(threads) : HardwareThreads());
+#ifdef __GLIBC__
+  mallopt(M_MMAP_MAX, 0);
+  mallopt(M_TRIM_THRESHOLD, std::numeric_limits<int>::max());
+#endif
 }
 
 }  // namespace mvd

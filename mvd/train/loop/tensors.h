@@ -27,4 +27,9 @@ TensorViews ViewsOf(const TensorMap& host);
 // or shapes differ.
 void CopyInto(const std::map<std::string, Tensor>& stored, const std::string& file, const TensorMap& tensors);
 
+// Before the first tensor: the number of threads (0: all; processes of one machine share its processors), and
+// freed memory stays with the process. A step frees what the next one asks for, and pages that come anew from
+// the system cost a fifth of a step.
+void PrepareTorch(int64_t threads);
+
 }  // namespace mvd

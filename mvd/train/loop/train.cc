@@ -2,12 +2,11 @@
 #include "mvd/train/train.h"
 
 #include <ATen/Context.h>
-#include <ATen/Parallel.h>
 
-#include "mvd/base/parallel.h"
 #include "mvd/train/loop/autoencoder.h"
 #include "mvd/train/loop/diffusion.h"
 #include "mvd/train/loop/loop.h"
+#include "mvd/train/loop/tensors.h"
 
 namespace mvd {
 namespace {
@@ -16,8 +15,7 @@ template <class Config>
 TrainResult Train(const Config& config, bool resume, const TrainHooks& hooks,
                   TrainTask (*make_task)(const Config&, at::Device)) {
   const Processes processes = ReadProcesses();
-  // Processes on one machine share its processors.
-  at::set_num_threads(config.run.threads > 0 ? int(config.run.threads) : HardwareThreads());
+  PrepareTorch(config.run.threads);
   at::globalContext().setDeterministicAlgorithms(config.run.deterministic, /*warn_only=*/false);
   const at::Device device = DeviceOf(config.run.device, processes.local_rank);
   Communicator group(processes, device);
