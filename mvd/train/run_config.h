@@ -32,7 +32,6 @@ struct DataSection {
   std::string heldout;         // shards for the held-out loss; empty: synth of another seed
   int64_t height = 256, width = 512, frames = 14;
   double fps = 7;
-  int64_t workers = 1;  // threads that make or decode clips
 };
 
 // [optimiser] AdamW

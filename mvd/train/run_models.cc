@@ -2,13 +2,21 @@
 
 #include <filesystem>
 
+#include "mvd/base/error.h"
 #include "mvd/engine/model.h"
 
 namespace mvd {
 
+void CheckModelSection(const ModelSection& section) {
+  if (!section.folder.empty() && !section.unet.empty())
+    ThrowUsage("model.unet changes a preset's UNet, but model.folder is given");
+}
+
 RunModels ResolveModels(const ModelSection& section) {
+  CheckModelSection(section);
   RunModels models;
   if (section.folder.empty()) {
+    models.tiny_autoencoder = true;  // random weights: the smaller of the two, since neither means anything
     models.configs = FindPreset(section.preset).models;
     models.origin = "preset " + section.preset;
   } else {

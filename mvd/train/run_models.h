@@ -24,6 +24,9 @@ Config OverlaidConfig(const Config& config, const std::string& json, const std::
   return ReadConfig<Config>(merged, key);
 }
 
+// Error(kUsage) where [model] asks for what excludes each other.
+void CheckModelSection(const ModelSection& section);
+
 struct RunModels {
   ModelConfigs configs;
   bool tiny_autoencoder = false;  // latents by TAESD, not by SVD's encoder

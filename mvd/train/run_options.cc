@@ -68,7 +68,6 @@ void AddData(List& list, DataSection& data) {
   list.Number("width", data.width, 8, 8192, "pixels", "of the clips, a multiple of 8");
   list.Number("frames", data.frames, 1, 1024, "frames", "of a clip");
   list.Number("fps", data.fps, 0.1, 240, "frames/s", "rate of the clips");
-  list.Number("workers", data.workers, 1, 256, "threads", "that make or decode clips").on_resume = kAllowed;
 }
 
 void AddOptimiser(List& list, OptimiserSection& optimiser, ScheduleSection& schedule) {

@@ -6,6 +6,7 @@
 #include <cmath>
 
 #include "mvd/base/error.h"
+#include "mvd/io/model_folder.h"
 #include "mvd/train/loop/losses.h"
 #include "mvd/train/loop/tensors.h"
 
@@ -35,6 +36,26 @@ void CheckClip(const TrainingClip& clip, const DataSection& data) {
                 ", expected ", data.frames, " of ", data.width, "x", data.height);
 }
 
+// Unscaled latents (T,1,h,w,C), from the cache or by `encode`, which then fills it.
+template <class Encode>
+at::Tensor CachedLatents(LatentCache& cache, const TrainingClip& clip, Encode encode) {
+  constexpr char kName[] = "latents";
+  const std::string key = cache.Key(clip);
+  if (const auto found = cache.Get(key)) return ToTorch(found->at(kName).view());
+  const at::Tensor latents = encode();
+  LatentTensors entry;
+  entry.emplace(kName, FromTorch(latents.to(at::kCPU)));
+  cache.Put(key, entry);
+  return latents;
+}
+
+// What tells one autoencoder's latents from another's.
+std::string AutoencoderHash(const ModelSection& section) {
+  const std::string& folder = section.autoencoder.empty() ? section.folder : section.autoencoder;
+  if (!folder.empty()) return ModelHash(folder);
+  return "preset " + section.preset + " " + std::to_string(section.weight_seed) + " " + section.taesd;
+}
+
 at::Tensor ClipValues(const DiffusionModel& m, const at::Tensor& first_frame) {
   Tensor image = FromTorch(first_frame);
   const Shape s = image.shape();
@@ -50,7 +71,11 @@ DiffusionModel::DiffusionModel(const DiffusionConfig& c, at::Device device)
       networks(LoadNetworks(c, device)),
       frozen(GraphOptions(c, false, false)),
       trained(GraphOptions(c, true, false)),
-      guarded(GraphOptions(c, false, true)) {}
+      guarded(GraphOptions(c, false, true)) {
+  if (!c.data.latent_cache.empty()) {
+    cache.emplace(c.data.latent_cache, AutoencoderHash(c.model), "mode, " + c.run.precision);
+  }
+}
 
 Parameters TrainedParameters(const Networks& networks, const DiffusionConfig& config) {
   Parameters all;
@@ -86,11 +111,19 @@ EncodedClip EncodeClip(DiffusionModel& m, const TrainingItem& item, bool drop_co
   const at::Tensor first = frames.narrow(0, 0, 1);
   const at::Tensor noised =
       first + e.draws.sigma_condition * Noise(seed, item.sample, NoiseKind::kPicture, first.sizes());
-  // The clip and its noised first frame in one call.
-  const at::Tensor all =
-      EncodeImages(m.networks.autoencoder, at::cat({frames, noised}).to(m.networks.device), m.frozen);
-  e.latents = (all.narrow(0, 0, clip.frames) * m.networks.autoencoder.scaling).squeeze(1).unsqueeze(0);
-  e.condition = all.narrow(0, clip.frames, 1);
+  const auto encode = [&](const at::Tensor& images) {
+    return EncodeImages(m.networks.autoencoder, images.to(m.networks.device), m.frozen);
+  };
+  const double scaling = m.networks.autoencoder.scaling;
+  if (m.cache) {
+    e.latents = CachedLatents(*m.cache, clip, [&] { return encode(frames); }).to(m.networks.device) * scaling;
+    e.condition = encode(noised);
+  } else {  // the clip and its noised first frame in one call
+    const at::Tensor all = encode(at::cat({frames, noised}));
+    e.latents = all.narrow(0, 0, clip.frames) * scaling;
+    e.condition = all.narrow(0, clip.frames, 1);
+  }
+  e.latents = e.latents.squeeze(1).unsqueeze(0);
   if (e.draws.drop_latent) e.condition = at::zeros_like(e.condition);
   e.noise = Noise(seed, item.sample, NoiseKind::kLatents, e.latents.sizes()).to(m.networks.device);
   if (!m.networks.image_encoder.empty()) e.pixel_values = ClipValues(m, first).to(m.networks.device);

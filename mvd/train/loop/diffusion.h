@@ -1,8 +1,10 @@
 // The diffusion objective over one batch of clips: encode, draw noise, ask the UNet, compare.
 #pragma once
 
+#include <optional>
 #include <vector>
 
+#include "mvd/train/latent_cache.h"
 #include "mvd/train/loop/draws.h"
 #include "mvd/train/loop/networks.h"
 #include "mvd/train/loop/task.h"
@@ -27,6 +29,7 @@ struct DiffusionModel {
   Networks networks;
   GraphCache frozen, trained, guarded;  // guarded: the same graphs, which name nodes that are not finite
   std::vector<EncodedClip> held_out;    // filled by the first call that needs it
+  std::optional<LatentCache> cache;     // of the clips' latents, where data.latent_cache names a folder
 };
 
 // "unet." and, where it is trained, "image_encoder.".

@@ -27,8 +27,7 @@ Parameters LoadComponent(const Model& model, const ModelConfigs& configs, std::s
   return Load(FindComponent(component).build(configs, kAnySizes), *model.Weights(component), device);
 }
 
-Autoencoder LoadAutoencoder(const ModelSection& section, const Model& model, const Threads& threads,
-                            at::Device device) {
+Autoencoder LoadAutoencoder(const ModelSection& section, const Model& model, at::Device device) {
   const Model source = section.autoencoder.empty() ? model : Model::Open(section.autoencoder);
   Autoencoder a;
   a.taesd = source.configs().taesd;
@@ -40,17 +39,14 @@ Autoencoder LoadAutoencoder(const ModelSection& section, const Model& model, con
   const ModelConfigs& c = source.configs();
   a.encoder = Frozen(LoadComponent(source, c, a.tiny ? "taesd_encoder" : "vae_encoder", device));
   a.decoder = Frozen(LoadComponent(source, c, a.tiny ? "taesd_decoder" : "vae_decoder", device));
-  (void)threads;
   return a;
 }
 
 }  // namespace
 
 Model OpenModel(const ModelSection& section, const Threads& threads) {
-  if (!section.folder.empty()) {
-    if (!section.unet.empty()) ThrowUsage("model.unet changes a preset's UNet, but model.folder is given");
-    return Model::Open(section.folder);
-  }
+  CheckModelSection(section);
+  if (!section.folder.empty()) return Model::Open(section.folder);
   Preset preset = FindPreset(section.preset);
   preset.models.unet = OverlaidConfig(preset.models.unet, section.unet, "model.unet");
   preset.models.taesd = OverlaidConfig(preset.models.taesd, section.taesd, "model.taesd");
@@ -70,7 +66,7 @@ Networks LoadNetworks(const DiffusionConfig& config, at::Device device) {
   n.device = device;
   n.configs = model.configs();
   n.preprocessing = model.preprocessing();
-  n.autoencoder = LoadAutoencoder(config.model, model, threads, device);
+  n.autoencoder = LoadAutoencoder(config.model, model, device);
   n.configs.vae = n.autoencoder.vae;
   n.configs.taesd = n.autoencoder.taesd;
   n.unet = LoadComponent(model, n.configs, "unet", device);
