@@ -77,7 +77,7 @@ Exit PrintToml(const std::string& kind) {
 }
 
 template <class Config>
-Exit DryRun(const Session& session, Config config) {
+Exit DryRun(const Session& session, Config config, double rate) {
   if (session.json) {
     std::cout << nlohmann::json{{"kind", Kind<Config>::kName},
                                 {"options", WriteOptionsJson(ListOptions(config))},
@@ -89,7 +89,7 @@ Exit DryRun(const Session& session, Config config) {
   }
   std::fputs(Toml(config).c_str(), stdout);
   // What it will cost, as comments: the output is still a TOML file.
-  std::istringstream plan(FormatPlan(PlanRun(config)));
+  std::istringstream plan(FormatPlan(PlanRun(config), rate * 1e12));
   for (std::string line; std::getline(plan, line);) std::printf("# %s\n", line.c_str());
   return Exit::kOk;
 }
@@ -97,7 +97,11 @@ Exit DryRun(const Session& session, Config config) {
 void DeclareRun(CLI::App& app, const std::shared_ptr<TrainRunOptions>& o) {
   app.add_option("file", o->file, "TOML file, as `train init` prints it; without it, defaults");
   app.add_option("--set", o->overrides, "Override an option of the file: key=value")->take_all();
-  app.add_flag("--dry-run,-n", o->dry_run, "Check the options, print all of them, and stop");
+  app.add_flag("--dry-run,-n", o->dry_run,
+               "Check the options, print all of them and what the run costs, and stop");
+  app.add_option("--rate", o->rate, "TFLOP/s that one process sustains, for the times of --dry-run")
+      ->capture_default_str()
+      ->check(CLI::Range(1e-6, 1e6));
   app.add_flag("--resume", o->resume,
                "Continue from the run's newest checkpoint, or begin where it has none");
 }
@@ -126,7 +130,7 @@ Exit RunBenchStep(const BenchFlags& flags) {
 template <class Config>
 Exit RunTrain(Session& session, const TrainRunOptions& o) {
   const Config config = ReadRunConfig<Config>(o.file, o.overrides);
-  if (o.dry_run) return DryRun(session, config);
+  if (o.dry_run) return DryRun(session, config, o.rate);
   if (session.cancel_grace_ms) *session.cancel_grace_ms = kGraceMs;
   Line line(session.quiet);
   TrainHooks hooks;

@@ -12,6 +12,7 @@ struct TrainRunOptions {
   std::string file;                    // TOML; empty: defaults
   std::vector<std::string> overrides;  // key=value
   bool dry_run = false, resume = false;
+  double rate = 0.1;  // TFLOP/s that a process sustains, for the plan
 };
 
 template <class Config>
