@@ -7,7 +7,7 @@
 #include <cmath>
 #include <set>
 
-#include "mvd/base/error.h"
+#include "mvd/base/error_testing.h"
 #include "mvd/data/flow_motion.h"
 #include "mvd/data/noise_map.h"
 #include "mvd/data/synth_math.h"
@@ -36,17 +36,6 @@ SynthPhoto Photo() {
     }
   }
   return photo;
-}
-
-template <class Body>
-void ExpectError(Exit exit, const std::string& part, Body body) {
-  try {
-    body();
-    ADD_FAILURE() << "no error, expected one about '" << part << "'";
-  } catch (const Error& error) {
-    EXPECT_EQ(int(error.exit()), int(exit)) << error.what();
-    EXPECT_NE(std::string(error.what()).find(part), std::string::npos) << error.what();
-  }
 }
 
 // Mean absolute difference, in levels, of frame t at p and frame t + 1 at p + sign * flow (bilinear), over
@@ -145,7 +134,7 @@ TEST(Synth, ForeignPositionsAreRefused) {
   const auto source = MakeSynthSource(Small());
   for (const char* position : {"", "synth:5:0/1:", "synth:5:0/1:x", "synth:5:0/1:3x", "synth:5:0/1:-3",
                                "synth:5:0/1: 3", "synth:6:0/1:3", "synth:5:0/2:4", "shards:0:1"}) {
-    ExpectError(Exit::kBadInput, "position", [&] { source->Seek(position); });
+    ExpectOneLineError(Exit::kBadInput, "position", [&] { source->Seek(position); });
   }
   EXPECT_EQ(source->Position(), "synth:5:0/1:0");
 }
@@ -156,14 +145,14 @@ TEST(Synth, WrongOptionsAreUsageErrors) {
     change(options);
     return [options] { RenderSynthClip(options, 0); };
   };
-  ExpectError(Exit::kUsage, "frames is 1", with([](SynthOptions& o) { o.frames = 1; }));
-  ExpectError(Exit::kUsage, "height is 15", with([](SynthOptions& o) { o.height = 15; }));
-  ExpectError(Exit::kUsage, "width is 5000", with([](SynthOptions& o) { o.width = 5000; }));
-  ExpectError(Exit::kUsage, "fps is nan", with([](SynthOptions& o) { o.fps = std::nan(""); }));
-  ExpectError(Exit::kUsage, "'moon'", with([](SynthOptions& o) { o.kind = "moon"; }));
-  ExpectError(Exit::kUsage, "photos", with([](SynthOptions& o) { o.kind = "photo"; }));
-  ExpectError(Exit::kUsage, "bytes", with([](SynthOptions& o) { o.photos = {{4, 4, {1, 2, 3}}}; }));
-  ExpectError(Exit::kUsage, "rank is 2", with([](SynthOptions& o) { o.rank = 2, o.ranks = 2; }));
+  ExpectOneLineError(Exit::kUsage, "frames is 1", with([](SynthOptions& o) { o.frames = 1; }));
+  ExpectOneLineError(Exit::kUsage, "height is 15", with([](SynthOptions& o) { o.height = 15; }));
+  ExpectOneLineError(Exit::kUsage, "width is 5000", with([](SynthOptions& o) { o.width = 5000; }));
+  ExpectOneLineError(Exit::kUsage, "fps is nan", with([](SynthOptions& o) { o.fps = std::nan(""); }));
+  ExpectOneLineError(Exit::kUsage, "'moon'", with([](SynthOptions& o) { o.kind = "moon"; }));
+  ExpectOneLineError(Exit::kUsage, "photos", with([](SynthOptions& o) { o.kind = "photo"; }));
+  ExpectOneLineError(Exit::kUsage, "bytes", with([](SynthOptions& o) { o.photos = {{4, 4, {1, 2, 3}}}; }));
+  ExpectOneLineError(Exit::kUsage, "rank is 2", with([](SynthOptions& o) { o.rank = 2, o.ranks = 2; }));
 }
 
 TEST(Synth, EveryKindMakesPicturesThatMove) {

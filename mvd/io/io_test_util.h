@@ -10,7 +10,7 @@
 #include <fstream>
 #include <string>
 
-#include "mvd/base/error.h"
+#include "mvd/base/error_testing.h"
 
 namespace mvd {
 
@@ -50,20 +50,10 @@ inline std::string OneTensor(const std::string& name, size_t size = 4) {
                    std::string(size, 'x'));
 }
 
-// `body` throws an Error with this exit whose one line contains `reason`.
+// As ExpectOneLineError; the error names its file.
 template <class Body>
 void ExpectError(Exit exit, const std::string& reason, const Body& body) {
-  try {
-    body();
-    ADD_FAILURE() << "no error, expected: " << reason;
-  } catch (const Error& error) {
-    const std::string what = error.what();
-    EXPECT_EQ(int(error.exit()), int(exit)) << what;
-    EXPECT_NE(what.find(reason), what.npos) << "found: " << what << "\nexpected in it: " << reason;
-    EXPECT_EQ(what.find('\n'), what.npos) << what;
-    EXPECT_LT(what.size(), 1000u) << what;
-    EXPECT_FALSE(error.file().empty()) << what;
-  }
+  EXPECT_FALSE(ExpectOneLineError(exit, reason, body).empty()) << reason;
 }
 
 }  // namespace mvd

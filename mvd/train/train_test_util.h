@@ -9,7 +9,7 @@
 #include <filesystem>
 #include <string>
 
-#include "mvd/base/error.h"
+#include "mvd/base/error_testing.h"
 
 namespace mvd {
 
@@ -45,19 +45,5 @@ class FileSizeLimit {
   rlimit before_{};
   void (*handler_)(int) = SIG_DFL;
 };
-
-// `body` throws an Error of one line with this exit that contains `reason`.
-template <class Body>
-void ExpectOneLineError(Exit exit, const std::string& reason, const Body& body) {
-  try {
-    body();
-    ADD_FAILURE() << "no error, expected: " << reason;
-  } catch (const Error& error) {
-    const std::string what = error.what();
-    EXPECT_EQ(int(error.exit()), int(exit)) << what;
-    EXPECT_NE(what.find(reason), what.npos) << "found: " << what << "\nexpected in it: " << reason;
-    EXPECT_EQ(what.find('\n'), what.npos) << what;
-  }
-}
 
 }  // namespace mvd

@@ -91,6 +91,7 @@ class Run {
     }
     group_.Gather("loaded");  // nobody writes while another still reads
     if (!rank0()) return;
+    if (resume) store_.DropAfter(state_.step);  // damaged ones that were passed over; this run makes its own
     WriteFile(folder_ / "config.toml", task_.config_toml);
     const OutputSection& out = task_.common.output;
     log_.emplace(folder_, MetricsOptions{state_.step, out.tensorboard, out.log_steps});
