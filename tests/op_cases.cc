@@ -119,6 +119,20 @@ void Linears(Cases& cases) {
   // A computed weight, as merged linears have.
   cases.Add("WeightProduct/odd", Weight("u", {13, 5}) + Weight("v", {5, 7}) + Input("x", {1, 1, 3, 3, 7}) +
                                      "y = WeightProduct(u, v) @load\nz = Linear(x, y)\noutput z = z\n");
+  // Block-diagonal factors, as channel funnels are: behind a layer and its bias, before one, in convolutions.
+  cases.Add("WeightProduct/behind", Weight("f", {3, 2, 5}) + Weight("u", {15, 7}) + Weight("b", {15}) +
+                                        Input("x", {1, 2, 3, 3, 7}) +
+                                        "y = WeightProduct(f, u) @load\nc = WeightProduct(f, b) @load\nz = "
+                                        "Linear(x, y, c)\noutput z = z\n");
+  cases.Add("WeightProduct/before", Weight("u", {11, 15}) + Weight("f", {3, 5, 2}) +
+                                        Input("x", {1, 2, 3, 3, 6}) +
+                                        "y = WeightProduct(u, f) @load\nz = Linear(x, y)\noutput z = z\n");
+  cases.Add("WeightProduct/convolutions",
+            Weight("f", {4, 6}) + Weight("u", {6, 3, 3, 3}) + Weight("v", {5, 6, 3, 1, 1}) +
+                Weight("g", {1, 6, 4}) + Input("x", {1, 3, 5, 4, 3}) +
+                "y = WeightProduct(f, u) @load\nq = WeightProduct(v, g) @load\n"
+                "h = Conv2d(x, y) {stride=1, top=1, left=1, bottom=1, right=1}\nz = ConvTemporal(h, q)\n"
+                "output z = z\n");
   cases.Add("WeightProduct/with_bias", Weight("u", {64, 32}) + Weight("v", {32, 48}) + Weight("b", {64}) +
                                            Input("x", {2, 1, 3, 3, 48}) +
                                            "y = WeightProduct(u, v) @load\nz = Linear(x, y, b)\n"
@@ -201,6 +215,9 @@ void PointwiseOps(Cases& cases) {
                                               Weight("m", {1}) + "y = Blend(s, r, m) {swapped=" + swapped +
                                               "}\n");
   }
+  cases.Add("Blend/gated", Input("s", {2, 3, 1, 5, 7}) + Input("r", {2, 3, 1, 5, 7}) + Weight("m", {1}) +
+                               Input("g", {1, 1, 1, 1, 3}) +
+                               "z = Slice(g) {axis=4, start=1, size=1}\ny = Blend(s, r, m, z)\n");
   for (int64_t n : {1, 3}) {
     for (int64_t dim : {2, 6, 320}) {
       OpCase& c =
@@ -211,6 +228,17 @@ void PointwiseOps(Cases& cases) {
     }
   }
   cases.Add("FrameIndices/14", "y = FrameIndices {frames=14}\n");
+}
+
+void Pools(Cases& cases) {
+  const auto add = [&](const std::string& name, const Shape& x, const std::string& window) {
+    cases.Add("MaxPool/" + name, Input("x", x) + "y = MaxPool(x) {" + window + "}\n");
+  };
+  add("temporal", {2, 14, 3, 5, 7}, "frames=2, height=1, width=1");
+  add("temporal_odd", {2, 5, 3, 5, 7}, "frames=2, height=1, width=1");
+  add("spatial_odd", {2, 3, 5, 7, 33}, "frames=1, height=2, width=2");
+  add("both", {1, 7, 5, 6, 32}, "frames=2, height=2, width=2");
+  add("wide", {1, 5, 1, 4, 3}, "frames=3, height=2, width=5");
 }
 
 void Rearrangements(Cases& cases) {
@@ -269,6 +297,7 @@ std::vector<OpCase> RandomCases() {
   Norms(cases);
   Attentions(cases);
   PointwiseOps(cases);
+  Pools(cases);
   Rearrangements(cases);
   return std::move(cases.list);
 }

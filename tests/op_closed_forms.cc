@@ -81,6 +81,17 @@ void Layers(Cases& cases) {
               "z = Linear(x, y)"),
             {{"x", {1, 0, 0, 0, 1, 0, 0, 0, 1}}, {"u", {1, 2, 3, 4}}, {"v", {0, 1, 2, 1, 0, 3}}},
             {2, 4, 1, 3, 8, 18}, "z");
+  // Two heads of two rows: (1,2) on the first pair, (3,4) on the second; x picks columns again.
+  cases.Add("WeightProduct/heads",
+            X("1,1,1,2,2",
+              "f = Weight : (2,1,2)\nu = Weight : (4,2)\ny = WeightProduct(f, u) @load\n"
+              "z = Linear(x, y)"),
+            {{"x", {1, 0, 0, 1}}, {"f", {1, 2, 3, 4}}, {"u", {1, 0, 0, 1, 5, 6, 7, 8}}}, {1, 43, 2, 50}, "z");
+  cases.Add("WeightProduct/before_heads",
+            X("1,1,1,2,2",
+              "u = Weight : (1,4)\nf = Weight : (2,2,1)\ny = WeightProduct(u, f) @load\n"
+              "z = Linear(x, y)"),
+            {{"x", {1, 0, 0, 1}}, {"u", {1, 2, 3, 4}}, {"f", {10, 100, 5, 6}}}, {210, 39}, "z");
 }
 
 void Norms(Cases& cases) {
@@ -158,6 +169,12 @@ void PointwiseOps(Cases& cases) {
   blend("half", "", 0, {6, 2});
   blend("three_quarters", "", std::log(3.0), {5, 1});
   blend("swapped", " {swapped=true}", std::log(3.0), {7, 3});
+  cases.Add("Blend/shut",
+            "s = Input {shape=(1,1,1,1,2)}\nr = Input {shape=(1,1,1,1,2)}\nm = Weight : (1)\n"
+            "g = Input {shape=(1,1,1,1,1)}\ny = Blend(s, r, m, g)\n",
+            {{"s", {4, 0}}, {"r", {8, 4}}, {"m", {0}}, {"g", {0}}}, {4, 0});
+  cases.Add("MaxPool/last_window", X("1,3,1,1,2", "y = MaxPool(x) {frames=2, height=1, width=1}"),
+            {{"x", {1, -2, 3, -4, -5, 6}}}, {3, -2, -5, 6});
   cases.Add("FrameIndices/5", "y = FrameIndices {frames=5}\n", {}, {0, 1, 2, 3, 4});
   cases.Add("Timestep/zero", X("1,1,1,1,1", "y = Timestep(x) {dim=6}"), {{"x", {0}}}, {1, 1, 1, 0, 0, 0});
   // Frequencies 1 and 10000^(-1/2) = 0.01; cosines first, for each of the two numbers.

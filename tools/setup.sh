@@ -2,7 +2,7 @@
 # Installs the Debian packages that are missing; silent and quick when none is. Arguments: build, test.
 set -euo pipefail
 
-build=(cmake ninja-build g++ ccache pkgconf libdnnl-dev libcli11-dev nlohmann-json3-dev libpng-dev libjpeg62-turbo-dev
+build=(cmake ninja-build g++ ccache pkgconf libdnnl-dev ocl-icd-opencl-dev libcli11-dev nlohmann-json3-dev libpng-dev libjpeg62-turbo-dev
        libwebp-dev libxxhash-dev libtomlplusplus-dev libeigen3-dev libavcodec-dev libavformat-dev libavutil-dev libswscale-dev libavfilter-dev
        libarchive-dev libopencv-video-dev libopencv-imgproc-dev)
 test=(libgtest-dev libgmock-dev libbenchmark-dev python3 clang-format-14 clang-14 libclang-rt-14-dev ffmpeg)

@@ -7,6 +7,7 @@
 
 #include "mvd/base/rng.h"
 #include "mvd/io/json.h"
+#include "mvd/media/clip.h"
 #include "mvd/sample/resize.h"
 
 namespace mvd::cli {
@@ -14,7 +15,7 @@ namespace mvd::cli {
 void DeclareOptions(CLI::App& app, GenerateOptions& o) {
   app.option_defaults()->multi_option_policy(CLI::MultiOptionPolicy::TakeLast);
   app.add_option("images,-i,--image,--init-img,--input_path", o.images,
-                 "Pictures, or folders of pictures (PNG, JPEG, WebP)")
+                 "Pictures, or folders of pictures (" + ImageFormatNames() + ")")
       ->group("Input")
       ->take_all();
   app.add_option("--recipe", o.recipe, "Do again what a clip's recipe says; flags given here win")
@@ -24,7 +25,7 @@ void DeclareOptions(CLI::App& app, GenerateOptions& o) {
   app.add_option("-m,--model", o.model, "Model folder in diffusers' layout")->group("Input");
   app.add_option("-o,--output", o.output, "File, or folder for several pictures; the extension is the format")
       ->group("Output");
-  app.add_option("--format", o.format, "mp4, webm, gif, webp, png, y4m, latents; for several pictures")
+  app.add_option("--format", o.format, ClipFormatNames() + ", latents; for several pictures")
       ->group("Output");
   app.add_flag("--overwrite,-y", o.overwrite, "Replace files that exist")->group("Output");
   app.add_option("--max-memory,--max-ram", o.max_memory,
@@ -114,6 +115,7 @@ void Complete(const Model& model, GenerateOptions& o) {
   Default<double>(o.noise_aug_strength, -1, d.noise_aug_strength);
   Default<double>(o.min_guidance_scale, -1, d.min_guidance_scale);
   Default<double>(o.max_guidance_scale, -1, d.max_guidance_scale);
+  Default<std::string>(o.decoder, "auto", d.decoder);
   OneOf("--decoder", o.decoder, {"auto", "full", "tiny"});
   OneOf("--fit", o.fit, {"crop", "stretch", "pad"});
   OneOf("--rng", o.rng, {"torch", "philox"});

@@ -7,18 +7,13 @@
 #include "mvd/base/error.h"
 #include "mvd/base/rng.h"
 #include "mvd/compress/coupled_svd.h"
+#include "mvd/models/blocks.h"
+#include "mvd/models/unet_layout.h"
 
 namespace mvd {
 namespace {
 
 using Eigen::MatrixXd;
-
-constexpr int64_t kGroups = 32;
-
-void CheckFactor(double factor) {
-  if (!(factor > 0 && factor <= 1))
-    ThrowUsage("fun-factor is ", factor, ", expected a number above 0 and at most 1");
-}
 
 [[noreturn]] void ThrowShape(const LayerWeight& w, const std::string& expected) {
   ThrowBadInput(w.file, "tensor '", w.name, "' has shape ", w.value.shape, ", expected ", expected);
@@ -102,22 +97,7 @@ void Append(const Eigen::VectorXd& values, std::vector<double>& to) {
 
 }  // namespace
 
-int64_t FunnelWidth(int64_t channels, double factor) {
-  CheckFactor(factor);
-  MVD_CHECK_GE(channels, 1);
-  return std::max<int64_t>(1, int64_t(std::floor(double(channels) * factor + 0.5)));
-}
-
-int64_t ConvFunnelWidth(int64_t channels, double factor) {
-  CheckFactor(factor);
-  if (channels < kGroups || channels % kGroups != 0)
-    ThrowBadInput("", "a convolution has ", channels, " channels to funnel, expected a multiple of ",
-                  kGroups);
-  return kGroups * FunnelWidth(channels / kGroups, factor);
-}
-
 Funnels QueryKeyFunnels(const LayerWeight& query, const LayerWeight& key, int64_t heads, double factor) {
-  CheckFactor(factor);
   CheckMatrix(query);
   CheckMatrix(key);
   const int64_t inner = query.value.shape[0];
@@ -137,7 +117,6 @@ Funnels QueryKeyFunnels(const LayerWeight& query, const LayerWeight& key, int64_
 
 Funnels ValueOutputFunnels(const LayerWeight& value, const LayerWeight& output, int64_t heads,
                            double factor) {
-  CheckFactor(factor);
   CheckMatrix(value);
   CheckMatrix(output);
   const int64_t inner = value.value.shape[0];
@@ -157,13 +136,12 @@ Funnels ValueOutputFunnels(const LayerWeight& value, const LayerWeight& output, 
 }
 
 Funnels ConvFunnels(const LayerWeight& conv1, const LayerWeight& conv2, double factor) {
-  CheckFactor(factor);
   for (const LayerWeight* w : {&conv1, &conv2}) {
     const int rank = w->value.shape.rank();
     if (rank != 4 && rank != 5) ThrowShape(*w, "a convolution (out,in,kh,kw) or (out,in,kt,kh,kw)");
   }
   const int64_t c = conv1.value.shape[0];
-  if (c % kGroups != 0) ThrowShape(conv1, StrCat("output channels a multiple of ", kGroups));
+  if (c % kNormGroups != 0) ThrowShape(conv1, StrCat("output channels a multiple of ", kNormGroups));
   if (conv2.value.shape[1] != c)
     ThrowShape(conv2, StrCat(c, " input channels, as many as '", conv1.name, "' gives"));
   const Tensor w1 = Read(conv1), w2 = Read(conv2);

@@ -29,13 +29,6 @@ struct Funnels {
   std::vector<double> singular_values;
 };
 
-// max(1, round(channels * factor)), halves up: the width of one head, or the rank of a low-rank layer.
-// `factor` in (0,1], else Error(kUsage).
-int64_t FunnelWidth(int64_t channels, double factor);
-// The nearest multiple of 32, halves up, at least 32: a GroupNorm of 32 groups sits on these channels.
-// `channels` is such a multiple itself, else Error(kBadInput).
-int64_t ConvFunnelWidth(int64_t channels, double factor);
-
 // The three initialisations below throw Error(kBadInput) naming file and tensor where ranks or sizes do not
 // fit or a weight is not finite, and Error(kUsage) for a factor outside (0,1].
 

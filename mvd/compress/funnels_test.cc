@@ -6,6 +6,7 @@
 #include <limits>
 
 #include "mvd/compress/compress_testing.h"
+#include "mvd/models/unet_layout.h"
 
 namespace mvd {
 namespace {

@@ -3,6 +3,7 @@
 
 #include "mvd/compress/compress_testing.h"
 #include "mvd/compress/funnels.h"
+#include "mvd/models/unet_layout.h"
 
 namespace mvd {
 namespace {

@@ -12,6 +12,11 @@ int64_t AttentionFlops(const Graph& graph, const Node& node) {
   return 2 * q.tokens() * keys * (q.c + DimsOf(node.shape).c);
 }
 
+// Every output is a sum over one block's inner size.
+int64_t WeightProductFlops(const Shape& a, const Shape& b, const Shape& product) {
+  return 2 * product.elements() * (b.rank() == 3 ? b[1] : a[-1]);
+}
+
 }  // namespace
 
 int64_t NodeFlops(const Graph& graph, ValueId id) {
@@ -26,7 +31,7 @@ int64_t NodeFlops(const Graph& graph, ValueId id) {
     case Op::kAttention:
       return AttentionFlops(graph, node);
     case Op::kWeightProduct:
-      return 2 * graph.shape(node.inputs[0]).elements() * graph.shape(node.inputs[1])[1];
+      return WeightProductFlops(graph.shape(node.inputs[0]), graph.shape(node.inputs[1]), node.shape);
     case Op::kInput:
     case Op::kWeight:
     case Op::kFrameIndices:
@@ -42,6 +47,7 @@ int64_t NodeFlops(const Graph& graph, ValueId id) {
     case Op::kExpand:
     case Op::kReshape:
     case Op::kResizeNearest:
+    case Op::kMaxPool:
     case Op::kTimestep:
       return 0;
   }

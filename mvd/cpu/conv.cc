@@ -64,10 +64,12 @@ ConvTypes TypesOf(const Node& node, const std::vector<DType>& types, ValueId id)
           residual == kNoValue ? std::nullopt : std::optional(types[size_t(residual)])};
 }
 
-// A bias that varies with the batch item: one call an item.
+// A bias that varies with the batch item: one call an item. So has a residual of one number an item: of a
+// (n,1,1,1) operand oneDNN 2.6 adds the first number to all, below AVX-512.
 int64_t CallsOf(const Graph& graph, ValueId id) {
   const Node& node = graph.node(id);
   const Dims y = DimsOf(node.shape);
+  if (node.input(3) != kNoValue && y.c == 1 && y.tokens() == GeometryOf(graph, id).images) return y.tokens();
   return node.input(2) != kNoValue && graph.shape(node.input(2)).elements() > y.c ? y.b : 1;
 }
 
@@ -131,8 +133,6 @@ Step MakeConv(Program& program, ValueId id) {
   if (IsLinear(program.graph, id)) return MakeLinear(program, id);
   if (UsesWinograd(program, id)) return MakeWinograd(program, id);
   const Node& node = program.node(id);
-  const Node& weight_node = program.node(node.inputs[1]);
-  MVD_CHECK(weight_node.op == Op::kWeight, node.name, ": a convolution's weight comes from the file");
   const ScopedThreads threads(program.options.threads);
   const Geometry g = GeometryOf(program.graph, id);
   auto bias = std::make_shared<Bias>(MakeBias(program, node.input(2), g.outputs));
@@ -142,11 +142,11 @@ Step MakeConv(Program& program, ValueId id) {
   const auto desc = Describe(g, images, types, bias->data != nullptr);
   auto conv = std::make_shared<Convolution>(Convolution{desc, dnnl::convolution_forward(desc), {}, {}});
   if (types.residual) conv->residual = ResidualDesc(g, images, *types.residual);
-  const Aligned weight = AlignWeight(GetWeight(*program.weights, weight_node));
+  const Aligned weight = TakeWeight(program, node.inputs[1]);
   const memory::desc plain({g.outputs, g.inputs, g.kernel_height, g.kernel_width},
                            DnnlType(weight.view.dtype), memory::format_tag::oihw);
   conv->weights = Pack(weight.view, plain, conv->desc.weights_desc());
-  program.weights->Release(weight_node.name);
+  ReleaseWeight(program, node.inputs[1]);
   program.weight_bytes += int64_t(conv->weights.get_desc().get_size());
   program.scratch.Need(ScratchShare(conv->desc, program.options.threads.count));
 

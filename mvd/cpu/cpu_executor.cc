@@ -14,6 +14,8 @@ using cpu::Step;
 
 // Weights that a step packs or keeps by itself; any other weight an op reads is an operand like an
 // activation.
+bool IsLayer(Op op) { return op == Op::kConv2d || op == Op::kConvTemporal || op == Op::kLinear; }
+
 bool TakesOwnWeights(Op op) {
   switch (op) {
     case Op::kConv2d:
@@ -53,6 +55,7 @@ Step MakeStep(Program& program, ValueId id) {
     case Op::kExpand:
     case Op::kReshape:
     case Op::kResizeNearest:
+    case Op::kMaxPool:
       return cpu::MakeRearrange(program, id);
     case Op::kInput:
     case Op::kWeight:
@@ -161,7 +164,8 @@ class CpuExecutor : public Executor {
       if (input == kNoValue || program_.address[size_t(input)]) continue;
       const Node& source = program_.node(input);
       const bool weight = source.op == Op::kWeight;
-      if (weight && TakesOwnWeights(node.op)) continue;
+      const bool packed = input == node.input(1) && !node.inputs.empty() && IsLayer(node.op);
+      if (packed || (weight && TakesOwnWeights(node.op))) continue;
       if (weight)
         program_.constants[input] = program_.ConstantF32(input);
       else
@@ -193,6 +197,8 @@ class CpuExecutor : public Executor {
 };
 
 }  // namespace
+
+bool HasCpuExecutor() { return true; }
 
 std::unique_ptr<Executor> MakeCpuExecutor(const ExecOptions& options) {
   return std::make_unique<CpuExecutor>(options);

@@ -139,11 +139,7 @@ Operands OperandsOf(const Program& program, ValueId id, bool per_item) {
 Step MakeLinear(Program& program, ValueId id) {
   const Node& node = program.node(id);
   const Act act = node.op == Op::kLinear ? node.as<LinearAttrs>().act : node.as<Conv2dAttrs>().act;
-  const Tensor computed =
-      program.node(node.inputs[1]).op == Op::kWeight ? Tensor() : program.ConstantF32(node.inputs[1]);
-  const bool from_file = program.node(node.inputs[1]).op == Op::kWeight;
-  const Aligned weight =
-      AlignWeight(from_file ? GetWeight(*program.weights, program.node(node.inputs[1])) : computed.view());
+  const Aligned weight = TakeWeight(program, node.inputs[1]);
   const int64_t all_outputs = program.graph.shape(node.inputs[1])[0];
   auto bias = std::make_shared<Bias>(MakeBias(program, node.input(2), all_outputs));
   const Operands o = OperandsOf(program, id, bias->per_item);
@@ -169,7 +165,7 @@ Step MakeLinear(Program& program, ValueId id) {
   }
   const TensorView values = geglu ? HalfOf(weight.view, 0) : weight.view;
   const auto layer = MakeLayer(form, o.rows_an_item, block, values);
-  if (from_file) program.weights->Release(program.node(node.inputs[1]).name);
+  ReleaseWeight(program, node.inputs[1]);
   program.weight_bytes +=
       int64_t(layer->weights.get_desc().get_size() + (gates ? gates->weights.get_desc().get_size() : 0));
   program.scratch.Need(gate_bytes +

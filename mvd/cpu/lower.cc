@@ -87,8 +87,8 @@ std::optional<DType> Required(const Graph& graph, const Node& node, size_t i, DT
     case Op::kLayerNorm:
     case Op::kActivation:  // equal types, or f32 narrowed on the way
       return i > 0 || in == DType::kF32 ? std::nullopt : std::optional(out);
-    case Op::kBlend:  // both branches of one type, f32 if either is
-      return i < 2 ? std::optional(DType::kF32) : std::nullopt;
+    case Op::kBlend:  // both branches of one type, f32 if either is; a gate is one number
+      return i != 2 ? std::optional(DType::kF32) : std::nullopt;
     case Op::kAdd:
       return source.shape.elements() == node.shape.elements() ? std::optional(out) : std::nullopt;
     case Op::kTimestep:
@@ -102,6 +102,7 @@ std::optional<DType> Required(const Graph& graph, const Node& node, size_t i, DT
     case Op::kExpand:
     case Op::kReshape:
     case Op::kResizeNearest:
+    case Op::kMaxPool:
     case Op::kInput:
     case Op::kWeight:
     case Op::kFrameIndices:

@@ -62,6 +62,20 @@ memory Pack(const TensorView& data, const memory::desc& plain, const memory::des
   return target;
 }
 
+Aligned TakeWeight(Program& program, ValueId id) {
+  const Node& node = program.node(id);
+  if (node.op == Op::kWeight) return AlignWeight(GetWeight(*program.weights, node));
+  Aligned computed;
+  computed.copy = program.ConstantF32(id);
+  computed.view = computed.copy.view();
+  program.constants.erase(id);  // packed, it is not needed any more; another reader computes it again
+  return computed;
+}
+
+void ReleaseWeight(Program& program, ValueId id) {
+  if (program.node(id).op == Op::kWeight) program.weights->Release(program.node(id).name);
+}
+
 Bias MakeBias(Program& program, ValueId id, int64_t channels) {
   Bias bias;
   if (id == kNoValue) return bias;

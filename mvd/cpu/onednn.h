@@ -25,6 +25,9 @@ struct Aligned {
   Tensor copy;
 };
 Aligned AlignWeight(const TensorView& view);
+// A layer's weight, of the file or computed from weights; its memory in the file is let go by ReleaseWeight.
+Aligned TakeWeight(Program& program, ValueId id);
+void ReleaseWeight(Program& program, ValueId id);
 
 // Bias as oneDNN takes it: f32, (O) for all items or (B,O).
 struct Bias {

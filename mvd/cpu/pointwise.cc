@@ -17,11 +17,15 @@ template <class E, class O>
 Step MakeBlend(Program& program, ValueId id) {
   const Node& node = program.node(id);
   const double sigmoid = 1 / (1 + std::exp(-double(program.ConstantF32(node.inputs[2]).f32()[0])));
-  const float a = float(node.as<BlendAttrs>().swapped ? 1 - sigmoid : sigmoid);
+  const float share = float(node.as<BlendAttrs>().swapped ? sigmoid : 1 - sigmoid);
+  const bool gated = node.inputs.size() > 3 && node.inputs[3] != kNoValue;
+  const float* gate = gated ? program.at<float>(node.inputs[3]) : nullptr;
   const E *s = program.at<E>(node.inputs[0]), *r = program.at<E>(node.inputs[1]);
   O* y = program.at<O>(id);
   const auto blend = Choose<E, O>(kernels::Typed<E>(program.table()).blend, program.table().narrowing.blend);
-  return Elementwise(program, id, [=](int64_t i, int64_t n, int) { blend(s + i, r + i, a, n, y + i); });
+  return Elementwise(program, id, [=](int64_t i, int64_t n, int) {
+    blend(s + i, r + i, 1 - share * (gate ? *gate : 1), n, y + i);
+  });
 }
 
 template <class E, class O>

@@ -64,7 +64,7 @@ Step MakeNorm(Program& program, ValueId id);    // GroupNorm, LayerNorm
 Step MakeAttention(Program& program, ValueId id);
 Step MakePointwise(Program& program,
                    ValueId id);  // Activation, Geglu, Affine, Add, Blend, Timestep, FrameIndices
-Step MakeRearrange(Program& program, ValueId id);  // Concat, Slice, Expand, Reshape, ResizeNearest
+Step MakeRearrange(Program& program, ValueId id);  // Concat, Slice, Expand, Reshape, ResizeNearest, MaxPool
 // Any op by the reference's definition, slowly: for shapes that no model has. Allocates while it runs.
 Step MakeByReference(Program& program, ValueId id);
 

@@ -1,4 +1,5 @@
 // Ops that move elements without changing them: copies of runs that lie together.
+#include <bit>
 #include <cstring>
 
 #include "mvd/cpu/program.h"
@@ -108,6 +109,41 @@ Step MakeGather(Program& program, ValueId id,
           }};
 }
 
+// The largest of each window, token by token. Both types alike; a mixture goes by the reference.
+template <class E>
+Step MakePool(Program& program, ValueId id) {
+  const auto a = program.node(id).as<PoolAttrs>();
+  const Dims x = program.dims(program.node(id).inputs[0]), y = program.dims(id);
+  const E* source = program.at<E>(program.node(id).inputs[0]);
+  E* target = program.at<E>(id);
+  const auto value = [](E e) {
+    if constexpr (std::is_same_v<E, float>)
+      return e;
+    else
+      return std::bit_cast<float>(uint32_t(e) << 16);  // bf16 is the upper half
+  };
+  const auto pool = [=](int64_t token) {
+    const int64_t w = token % y.w, h = token / y.w % y.h, t = token / (y.w * y.h) % y.t,
+                  b = token / (y.w * y.h * y.t);
+    E* out = target + token * y.c;
+    bool first = true;
+    for (int64_t i = t * a.frames; i < std::min(x.t, (t + 1) * a.frames); ++i) {
+      for (int64_t j = h * a.height; j < std::min(x.h, (h + 1) * a.height); ++j) {
+        for (int64_t k = w * a.width; k < std::min(x.w, (w + 1) * a.width); ++k, first = false) {
+          const E* in = source + (((b * x.t + i) * x.h + j) * x.w + k) * x.c;
+          for (int64_t c = 0; c < y.c; ++c) out[c] = first || value(in[c]) > value(out[c]) ? in[c] : out[c];
+        }
+      }
+    }
+  };
+  return {id, [=, &program] {
+            ForPieces(program, y.tokens(), std::max<int64_t>(1, kElementsPerItem / y.c),
+                      [&](int64_t token, int64_t count, int) {
+                        for (const int64_t end = token + count; token < end; ++token) pool(token);
+                      });
+          }};
+}
+
 }  // namespace
 
 Step MakeRearrange(Program& program, ValueId id) {
@@ -132,6 +168,9 @@ Step MakeRearrange(Program& program, ValueId id) {
         return ((b * x.t + t * x.t / y.t) * x.h + h * x.h / y.h) * x.w + w * x.w / y.w;
       });
     }
+    case Op::kMaxPool:
+      if (program.type(node.inputs[0]) != program.type(id)) return MakeByReference(program, id);
+      return WithType(program.type(id), [&]<class E>(E) { return MakePool<E>(program, id); });
     default:
       break;
   }

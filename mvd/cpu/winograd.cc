@@ -66,7 +66,7 @@ Step MakeTyped(Program& program, ValueId id) {
 
   auto weights = std::make_shared<Tensor>(Shape{sizes.weights}, DType::kU8);
   {
-    const Aligned stored = AlignWeight(GetWeight(*program.weights, weight_node));
+    const Aligned stored = TakeWeight(program, node.inputs[1]);
     const bool f32 = stored.view.dtype == DType::kF32;
     const Tensor converted = f32 ? Tensor() : ConvertTo(stored.view, DType::kF32);
     const float* w = f32 ? stored.view.f32().data() : converted.f32().data();
@@ -74,7 +74,7 @@ Step MakeTyped(Program& program, ValueId id) {
       kernels.winograd_pack(w, inputs, outputs, panel, weights->data());
     });
   }
-  program.weights->Release(weight_node.name);
+  ReleaseWeight(program, node.inputs[1]);
   program.weight_bytes += sizes.weights;
   program.scratch.Need(sizes.scratch);
 

@@ -70,6 +70,7 @@ void Model::ReadComponent(const ModelComponent& component) {
     configs_.unet = ReadConfig<SvdUnetConfig>(json, file);
     defaults_.frames = configs_.unet.num_frames;
     defaults_.decode_chunk_size = configs_.unet.num_frames;
+    defaults_.Apply(configs_.unet.sampling);
     serves({"unet"});
   } else if (class_name == VaeConfig::kClassName) {
     configs_.vae = ReadConfig<VaeConfig>(json, file);
@@ -98,6 +99,7 @@ Model Model::Open(const fs::path& path) {
   model.is_pipeline_ = folder.is_pipeline;
   model.defaults_ = ClipDefaults{};
   for (const ModelComponent& listed : folder.components) model.ReadComponent(folder.Component(listed.name));
+  if (const double sigma = model.configs_.unet.sampling.sigma_max; sigma > 0) model.scheduler_.sigma_max = sigma;
   if (!model.Has("vae_encoder") && model.Has("taesd_encoder")) {
     // Sizes of calls are counted in the VAE's latents; where the tiny autoencoder is the only one, its own.
     const TaesdConfig& taesd = model.configs_.taesd;

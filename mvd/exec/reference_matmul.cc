@@ -102,14 +102,29 @@ void Linear(const Node& node, const Inputs& in, const Threads& threads, Tensor& 
 }
 
 void WeightProduct(const Node&, const Inputs& in, const Threads& threads, Tensor& out) {
-  const int64_t rows = in[0]->shape()[0], inner = in[0]->shape()[1], columns = in[1]->shape()[1];
-  const auto a = in[0]->f32(), b = in[1]->f32();
-  ParallelFor(threads, rows, [&](int64_t r, int) {
-    for (int64_t c = 0; c < columns; ++c) {
+  const Shape &a = in[0]->shape(), &b = in[1]->shape();
+  const bool right = b.rank() == 3;
+  // Both kinds as out[o,j,r] = sum over k of factor[n,o,k] x[n k] by block n. On the left there is one `o`
+  // for each output row and r runs over the rest of b; on the right, over the rest of a.
+  const int64_t inner = right ? b[1] : a[-1];
+  const int64_t rest = right ? a.elements() / (a[0] * a[1]) : b.elements() / b[0];
+  const int64_t outputs = right ? b[2] : a[-2];  // of one block
+  const auto x = in[0]->f32(), y = in[1]->f32();
+  const int64_t rows = out.elements() / rest;
+  ParallelFor(threads, rows, [&](int64_t row, int) {
+    const int64_t columns = right ? out.shape()[1] : 1;
+    const int64_t o = row / columns,
+                  j = right ? row % columns : row;  // the output's first two axes, or its first
+    const int64_t block = j / outputs, i = j % outputs;
+    for (int64_t r = 0; r < rest; ++r) {
       double sum = 0;
-      for (int64_t k = 0; k < inner; ++k)
-        sum += double(a[size_t(r * inner + k)]) * b[size_t(k * columns + c)];
-      out.f32()[size_t(r * columns + c)] = float(sum);
+      for (int64_t k = 0; k < inner; ++k) {
+        const int64_t full = block * inner + k;
+        sum += right ? double(x[size_t((o * a[1] + full) * rest + r)]) *
+                           y[size_t((block * inner + k) * outputs + i)]
+                     : double(x[size_t(row * inner + k)]) * y[size_t(full * rest + r)];
+      }
+      out.f32()[size_t(row * rest + r)] = float(sum);
     }
   });
 }

@@ -1,5 +1,6 @@
 // Pointwise, broadcasting and rearranging ops of the reference.
 #include <algorithm>
+#include <limits>
 
 #include "mvd/exec/reference_ops.h"
 
@@ -52,9 +53,10 @@ void Geglu(const Tensor& x, Tensor& out) {
 
 void Blend(const Node& node, const Inputs& in, Tensor& out) {
   const double sigmoid = 1 / (1 + std::exp(-double(in[2]->f32()[0])));
-  const double a = node.as<BlendAttrs>().swapped ? 1 - sigmoid : sigmoid;
+  const double share = node.as<BlendAttrs>().swapped ? sigmoid : 1 - sigmoid;
+  const double gate = in.size() > 3 && in[3] ? double(in[3]->f32()[0]) : 1;
   for (size_t i = 0; i < size_t(out.elements()); ++i) {
-    out.f32()[i] = float(a * in[0]->f32()[i] + (1 - a) * in[1]->f32()[i]);
+    out.f32()[i] = float((1 - gate * share) * in[0]->f32()[i] + gate * share * in[1]->f32()[i]);
   }
 }
 
@@ -98,6 +100,21 @@ void Concat(const Node& node, const Inputs& in, Tensor& out) {
       }
       at[axis] -= size;
     }
+  });
+}
+
+void MaxPool(const Node& node, const Tensor& x, Tensor& out) {
+  const auto& a = node.as<PoolAttrs>();
+  const Dims d = DimsOf(x.shape());
+  ForEach(out, [&](size_t index, const Shape& at) {
+    float largest = -std::numeric_limits<float>::infinity();
+    for (int64_t t = at[1] * a.frames; t < std::min(d.t, (at[1] + 1) * a.frames); ++t) {
+      for (int64_t h = at[2] * a.height; h < std::min(d.h, (at[2] + 1) * a.height); ++h) {
+        for (int64_t w = at[3] * a.width; w < std::min(d.w, (at[3] + 1) * a.width); ++w)
+          largest = std::max(largest, x.f32()[IndexOf(d, {at[0], t, h, w, at[4]})]);
+      }
+    }
+    out.f32()[index] = largest;
   });
 }
 
@@ -156,6 +173,8 @@ void Rearrange(const Node& node, const Inputs& in, Tensor& out) {
             source[IndexOf(d, {at[0], at[1] * d.t / y.t, at[2] * d.h / y.h, at[3] * d.w / y.w, at[4]})];
       });
     }
+    case Op::kMaxPool:
+      return MaxPool(node, *in[0], out);
     default:
       MVD_CHECK(false, Name(node.op), " does not rearrange");
   }

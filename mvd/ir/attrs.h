@@ -156,6 +156,13 @@ struct ResizeAttrs {
     v("frames", frames), v("height", height), v("width", width);
   }
 };
+struct PoolAttrs {
+  int64_t frames = 1, height = 1, width = 1;  // of a window, which is also the stride
+  template <class V>
+  void Visit(V&& v) {
+    v("frames", frames), v("height", height), v("width", width);
+  }
+};
 struct TimestepAttrs {
   int64_t dim = 320;
   template <class V>
@@ -164,8 +171,9 @@ struct TimestepAttrs {
   }
 };
 
-using Attrs = std::variant<NoAttrs, InputAttrs, FrameAttrs, Conv2dAttrs, ConvAttrs, LinearAttrs,
-                           GroupNormAttrs, LayerNormAttrs, AttentionAttrs, ActivationAttrs, AffineAttrs,
-                           BlendAttrs, AxisAttrs, SliceAttrs, ShapeAttrs, ResizeAttrs, TimestepAttrs>;
+using Attrs =
+    std::variant<NoAttrs, InputAttrs, FrameAttrs, Conv2dAttrs, ConvAttrs, LinearAttrs, GroupNormAttrs,
+                 LayerNormAttrs, AttentionAttrs, ActivationAttrs, AffineAttrs, BlendAttrs, AxisAttrs,
+                 SliceAttrs, ShapeAttrs, ResizeAttrs, PoolAttrs, TimestepAttrs>;
 
 }  // namespace mvd

@@ -64,15 +64,27 @@ ValueId Builder::Conv2d(ValueId x, const std::string& name, int64_t out_channels
   return Make(Op::kConv2d, Path(name), {x, w, b}, attrs);
 }
 
+ValueId Builder::Conv2dWith(ValueId x, const std::string& name, ValueId weight, ValueId bias) {
+  const int64_t pad = shape(weight)[2] / 2;
+  return Make(
+      Op::kConv2d, Path(name), {x, weight, bias},
+      Conv2dAttrs{.stride = 1, .top = pad, .left = pad, .bottom = pad, .right = pad, .act = Act::kNone});
+}
+
 ValueId Builder::ConvTemporal(ValueId x, const std::string& name, int64_t out_channels, int64_t kernel) {
   const ValueId w = Weight(name + ".weight", {out_channels, dims(x).c, kernel, 1, 1});
-  return Make(Op::kConvTemporal, Path(name), {x, w, Weight(name + ".bias", {out_channels})}, ConvAttrs{});
+  return ConvTemporalWith(x, name, w, Weight(name + ".bias", {out_channels}));
+}
+ValueId Builder::ConvTemporalWith(ValueId x, const std::string& name, ValueId weight, ValueId bias) {
+  return Make(Op::kConvTemporal, Path(name), {x, weight, bias}, ConvAttrs{});
 }
 
 ValueId Builder::Linear(ValueId x, const std::string& name, int64_t out_features, bool bias) {
   const ValueId w = Weight(name + ".weight", {out_features, dims(x).c});
-  return Make(Op::kLinear, Path(name), {x, w, bias ? Weight(name + ".bias", {out_features}) : kNoValue},
-              LinearAttrs{});
+  return LinearWith(x, name, w, bias ? Weight(name + ".bias", {out_features}) : kNoValue);
+}
+ValueId Builder::LinearWith(ValueId x, const std::string& name, ValueId weight, ValueId bias) {
+  return Make(Op::kLinear, Path(name), {x, weight, bias}, LinearAttrs{});
 }
 
 ValueId Builder::GroupNorm(ValueId x, const std::string& name, int64_t groups, double eps, Axis axis) {
@@ -87,9 +99,11 @@ ValueId Builder::LayerNorm(ValueId x, const std::string& name, double eps) {
               LayerNormAttrs{.eps = eps});
 }
 
-ValueId Builder::Blend(ValueId spatial, ValueId temporal, const std::string& mix_factor, bool swapped) {
-  return Make(Op::kBlend, Path("blend"), {spatial, temporal, Weight(mix_factor, {1})},
-              BlendAttrs{.swapped = swapped});
+ValueId Builder::Blend(ValueId spatial, ValueId temporal, const std::string& mix_factor, bool swapped,
+                       ValueId gate) {
+  std::vector<ValueId> inputs = {spatial, temporal, Weight(mix_factor, {1})};
+  if (gate != kNoValue) inputs.push_back(gate);
+  return Make(Op::kBlend, Path("blend"), std::move(inputs), BlendAttrs{.swapped = swapped});
 }
 
 ValueId Builder::FrameIndices(int64_t frames) {
@@ -127,6 +141,13 @@ ValueId Builder::Reshape(ValueId x, Shape shape) {
 ValueId Builder::ResizeNearest(ValueId x, int64_t frames, int64_t height, int64_t width) {
   return Make(Op::kResizeNearest, Path("resize"), {x},
               ResizeAttrs{.frames = frames, .height = height, .width = width});
+}
+ValueId Builder::MaxPool(ValueId x, int64_t frames, int64_t height, int64_t width) {
+  return Make(Op::kMaxPool, Path("max_pool"), {x},
+              PoolAttrs{.frames = frames, .height = height, .width = width});
+}
+ValueId Builder::WeightProduct(ValueId a, ValueId b) {
+  return Make(Op::kWeightProduct, Path("weight_product"), {a, b}, NoAttrs{});
 }
 ValueId Builder::Timestep(ValueId x, int64_t dim) {
   return Make(Op::kTimestep, Path("timestep"), {x}, TimestepAttrs{.dim = dim});

@@ -34,10 +34,16 @@ class Builder {
   }
   ValueId ConvTemporal(ValueId x, const std::string& name, int64_t out_channels, int64_t kernel = 3);
   ValueId Linear(ValueId x, const std::string& name, int64_t out_features, bool bias = true);
+  // The same layers with weights that were computed; no bias is kNoValue.
+  ValueId Conv2dWith(ValueId x, const std::string& name, ValueId weight, ValueId bias);  // stride 1, same size
+  ValueId ConvTemporalWith(ValueId x, const std::string& name, ValueId weight, ValueId bias);
+  ValueId LinearWith(ValueId x, const std::string& name, ValueId weight, ValueId bias);
   ValueId GroupNorm(ValueId x, const std::string& name, int64_t groups, double eps,
                     Axis axis = Axis::kSpatial);
   ValueId LayerNorm(ValueId x, const std::string& name, double eps);
-  ValueId Blend(ValueId spatial, ValueId temporal, const std::string& mix_factor, bool swapped);
+  // `gate`: one number that lets the temporal branch through or not; kNoValue where there is none.
+  ValueId Blend(ValueId spatial, ValueId temporal, const std::string& mix_factor, bool swapped,
+                ValueId gate = kNoValue);
 
   // Ops without weights; named after the scope and the op.
   ValueId FrameIndices(int64_t frames);
@@ -51,10 +57,14 @@ class Builder {
   ValueId Expand(ValueId x, Shape shape);
   ValueId Reshape(ValueId x, Shape shape);
   ValueId ResizeNearest(ValueId x, int64_t frames, int64_t height, int64_t width);
+  ValueId MaxPool(ValueId x, int64_t frames, int64_t height, int64_t width);
   ValueId Timestep(ValueId x, int64_t dim);
+  ValueId WeightProduct(ValueId a, ValueId b);
 
   Dims dims(ValueId id) const { return DimsOf(graph_.shape(id)); }
   const Shape& shape(ValueId id) const { return graph_.shape(id); }
+  // `name` behind the scopes that it stands in.
+  std::string Path(const std::string& name) const;
 
   // Verifies and hands over the graph; the builder is spent.
   Graph Finish();
@@ -62,7 +72,6 @@ class Builder {
  private:
   friend class Scope;
   ValueId Make(Op op, const std::string& name, std::vector<ValueId> inputs, Attrs attrs);
-  std::string Path(const std::string& name) const;
 
   Graph graph_;
   std::vector<std::string> scopes_;

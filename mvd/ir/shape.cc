@@ -138,6 +138,23 @@ Shape TargetShape(const Rule& rule) {
   return target;
 }
 
+Shape WeightProductShape(const Rule& rule) {
+  const Shape &a = rule.in[0], &b = rule.in[1];
+  const bool right = b.rank() == 3;
+  rule.Expect(right ? a.rank() == 2 || a.rank() > 3 : a.rank() == 2 || a.rank() == 3,
+              "not two matrices, nor one block-diagonal factor (n,o,k) and a weight");
+  Shape out = right ? a : b;
+  if (right) {
+    rule.Expect(a[1] == b[0] * b[1], "not (O,n k,...) and (n,k,i)");
+    out[1] = b[0] * b[2];
+  } else {
+    const int64_t blocks = a.rank() == 3 ? a[0] : 1;
+    rule.Expect(b[0] == blocks * a[-1], "not (n,o,k) and (n k,...)");
+    out[0] = blocks * a[-2];
+  }
+  return out;
+}
+
 }  // namespace
 
 Shape InferShape(const Node& node, const std::vector<Shape>& inputs) {
@@ -179,6 +196,8 @@ Shape InferShape(const Node& node, const std::vector<Shape>& inputs) {
       rule.Expect(inputs[2] == Shape{1}, "mix factor is not (1)");
       rule.Expect(DimsOf(inputs[1]).tokens() == d.tokens() && inputs[0] == inputs[1],
                   "branches differ in shape");
+      rule.Expect(inputs.size() < 4 || node.inputs[3] == kNoValue || inputs[3].elements() == 1,
+                  "gate is not one number");
       return Rule::Full(d);
     case Op::kConcat:
       return ConcatShape(rule);
@@ -192,15 +211,19 @@ Shape InferShape(const Node& node, const std::vector<Shape>& inputs) {
       rule.Expect(a.frames >= 1 && a.height >= 1 && a.width >= 1, "empty target");
       return {d.b, a.frames, a.height, a.width, d.c};
     }
+    case Op::kMaxPool: {
+      const auto& a = node.as<PoolAttrs>();
+      rule.Expect(a.frames >= 1 && a.height >= 1 && a.width >= 1, "empty window");
+      const auto windows = [](int64_t size, int64_t window) { return (size + window - 1) / window; };
+      return {d.b, windows(d.t, a.frames), windows(d.h, a.height), windows(d.w, a.width), d.c};
+    }
     case Op::kTimestep:
       rule.Expect(node.as<TimestepAttrs>().dim >= 2 && node.as<TimestepAttrs>().dim % 2 == 0,
                   "dim is not even");
       d.c *= node.as<TimestepAttrs>().dim;
       return Rule::Full(d);
     case Op::kWeightProduct:
-      rule.Expect(inputs[0].rank() == 2 && inputs[1].rank() == 2 && inputs[0][1] == inputs[1][0],
-                  "not (O,K) and (K,I)");
-      return {inputs[0][0], inputs[1][1]};
+      return WeightProductShape(rule);
   }
   MVD_CHECK(false, "unknown op");
   return {};

@@ -1,15 +1,19 @@
 #include "mvd/models/blocks.h"
 
+#include "mvd/models/narrow_layers.h"
+
 namespace mvd {
 namespace {
 
-// The temporal twin: 3x1x1 convolutions, norms over all frames together. Channels never change.
-ValueId TemporalResBlock(Builder& b, ValueId x, ValueId silu_emb, double eps) {
-  const int64_t channels = b.dims(x).c;
-  ValueId h = b.ConvTemporal(NormSilu(b, x, "norm1", eps, Axis::kTemporal), "conv1", channels);
-  if (silu_emb != kNoValue) h = b.Add(h, b.Linear(silu_emb, "time_emb_proj", channels));
-  h = b.ConvTemporal(NormSilu(b, h, "norm2", eps, Axis::kTemporal), "conv2", channels);
-  return b.Add(x, h);
+// conv2(silu(norm2(conv1(silu(norm1 x)) + proj(emb)))): what both kinds of block add to x.
+ValueId Branch(Builder& b, ValueId x, int64_t out_channels, ValueId silu_emb, double eps, Axis axis,
+               const UnetCompression* compression) {
+  const NarrowLayers layers(b, compression);
+  const Funnel funnel = layers.FunnelOf("conv", 1, out_channels);
+  ValueId h = layers.ConvBehind(funnel, NormSilu(b, x, "norm1", eps, axis), "conv1", axis);
+  if (silu_emb != kNoValue)  // added in front of the funnel, so it passes through it too
+    h = b.Add(h, layers.LinearBehind(funnel, silu_emb, "time_emb_proj", "conv1", true));
+  return layers.ConvBefore(funnel, NormSilu(b, h, "norm2", eps, axis), "conv2", out_channels, axis);
 }
 
 }  // namespace
@@ -18,10 +22,9 @@ ValueId NormSilu(Builder& b, ValueId x, const char* name, double eps, Axis axis)
   return b.Activation(b.GroupNorm(x, name, kNormGroups, eps, axis), Act::kSilu);
 }
 
-ValueId ResBlock(Builder& b, ValueId x, int64_t out_channels, ValueId silu_emb, double eps) {
-  ValueId h = b.Conv2d(NormSilu(b, x, "norm1", eps), "conv1", out_channels);
-  if (silu_emb != kNoValue) h = b.Add(h, b.Linear(silu_emb, "time_emb_proj", out_channels));
-  h = b.Conv2d(NormSilu(b, h, "norm2", eps), "conv2", out_channels);
+ValueId ResBlock(Builder& b, ValueId x, int64_t out_channels, ValueId silu_emb, double eps,
+                 const UnetCompression* compression) {
+  const ValueId h = Branch(b, x, out_channels, silu_emb, eps, Axis::kSpatial, compression);
   const bool widens = b.dims(x).c != out_channels;
   return b.Add(widens ? b.Conv2d(x, "conv_shortcut", out_channels, {.kernel = 1}) : x, h);
 }
@@ -31,14 +34,17 @@ ValueId SpatioTemporalResBlock(Builder& b, ValueId x, int64_t out_channels, Valu
   ValueId spatial = kNoValue, temporal = kNoValue;
   {
     Scope scope(b, "spatial_res_block");
-    spatial = ResBlock(b, x, out_channels, silu_emb, options.eps);
+    spatial = ResBlock(b, x, out_channels, silu_emb, options.eps, options.compression);
   }
+  if (!options.temporal) return spatial;
   {
+    // The temporal twin: 3x1x1 convolutions, norms over all frames together. Channels never change.
     Scope scope(b, "temporal_res_block");
-    temporal = TemporalResBlock(b, spatial, silu_emb, options.temporal_eps);
+    temporal = b.Add(spatial, Branch(b, spatial, out_channels, silu_emb, options.temporal_eps,
+                                     Axis::kTemporal, options.compression));
   }
   Scope scope(b, "time_mixer");
-  return b.Blend(spatial, temporal, "mix_factor", options.switched_mix);
+  return b.Blend(spatial, temporal, "mix_factor", options.switched_mix, options.gate);
 }
 
 ValueId Upsample(Builder& b, ValueId x, int64_t height, int64_t width) {

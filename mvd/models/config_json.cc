@@ -9,13 +9,12 @@ namespace {
 using nlohmann::json;
 
 // A value as an error message shows it: one short line of ASCII whatever the file holds.
-std::string Show(const json& value) {
-  constexpr size_t kLimit = 60;
+std::string Show(const json& value, size_t limit = 60) {
   if (value.is_object()) return "an object";
   if (value.is_array() && value.size() > 16) return StrCat("a list of ", value.size());
   std::string text = value.dump(-1, ' ', /*ensure_ascii=*/true, json::error_handler_t::replace);
   std::replace(text.begin(), text.end(), '\x7f', '?');
-  if (text.size() > kLimit) text = text.substr(0, kLimit) + "...";
+  if (text.size() > limit) text = text.substr(0, limit) + "...";
   return text;
 }
 
@@ -27,6 +26,8 @@ bool ToInteger(const json& found, int64_t* value) {
 }
 
 }  // namespace
+
+std::string ShowText(std::string_view text) { return Show(std::string(text), 160); }
 
 void ConfigChecker::Range(std::string_view key, int64_t value, int64_t least, int64_t most) const {
   if (value < least || value > most) {
@@ -128,6 +129,15 @@ void ConfigReader::operator()(const char* key, double& value) const {
 }
 void ConfigReader::operator()(const char* key, std::string& value) const {
   if (const json* const found = Find(key)) Convert(key, *found, value);
+}
+void ConfigReader::operator()(const char* key, std::map<std::string, int64_t>& values) const {
+  const json* const found = Find(key);
+  if (!found) return;
+  values.clear();
+  if (found->is_null()) return;
+  if (!found->is_object()) Wrong(key, *found, "an object of integers");
+  if (found->size() > kMaxListLength) Wrong(key, *found, "fewer entries");
+  for (const auto& [name, item] : found->items()) Convert(key, item, values[name]);
 }
 void ConfigReader::operator()(const char* key, IntOrList& value) const {
   int64_t one = 0;

@@ -2,10 +2,12 @@
 //   static constexpr std::string_view kClassKey, kClassName;      the key and value that name its class
 //   template <class V> void Visit(V&& v) { v("in_channels", in_channels), ...; }
 // and beside it, found by its type, CheckConfig(const ConfigChecker&, const XConfig&), which refuses what the
-// builders could not build. The fields' initial values are the original's defaults for absent keys.
+// builders could not build. The fields' initial values are the original's defaults for absent keys. Keys that
+// the original does not have are v.Extra(key, field, initial): written only where they differ from it.
 #pragma once
 
 #include <cstdint>
+#include <map>
 #include <nlohmann/json.hpp>
 #include <optional>
 #include <string>
@@ -23,6 +25,9 @@ struct IntOrList {
   int64_t operator[](size_t block) const { return values.size() == 1 ? values[0] : values.at(block); }
   bool operator==(const IntOrList&) const = default;
 };
+
+// Text of a file as a message shows it: quoted, one short line of ASCII.
+std::string ShowText(std::string_view text);
 
 // Judges values that were read; each function throws Error(kBadInput) naming the file and the key.
 class ConfigChecker {
@@ -79,10 +84,32 @@ class ConfigReader {
     const nlohmann::json* const found = Find(key);
     if (!found) return;
     value.reset();
-    if (!found->is_null()) Convert(key, *found, value.emplace());
+    if (found->is_null()) return;
+    value.emplace();
+    if constexpr (requires { Convert(key, *found, *value); }) {
+      Convert(key, *found, *value);
+    } else {
+      (*this)(key, *value);
+    }
+  }
+  // An object of numbers, or of the fields of a struct.
+  void operator()(const char* key, std::map<std::string, int64_t>& values) const;
+  template <class T>
+  requires requires(T& t, const ConfigReader& r) { t.Visit(r); }
+  void operator()(const char* key, T& value) const {
+    const nlohmann::json* const found = Find(key);
+    if (!found || found->is_null()) return;
+    if (!found->is_object()) Wrong(key, *found, "an object");
+    value.Visit(ConfigReader(*found, file_));
+  }
+  template <class T>
+  void Extra(const char* key, T& value, const T&) const {
+    (*this)(key, value);
   }
 
  private:
+  ConfigReader(const nlohmann::json& object, const std::string& file) : json_(object), file_(file) {}
+
   static constexpr size_t kMaxListLength = 4096;
 
   const nlohmann::json* Find(const char* key) const;
@@ -103,20 +130,30 @@ struct ConfigWriter {
   nlohmann::json json = nlohmann::json::object();
 
   template <class T>
-  void operator()(const char* key, const T& value) {
-    json[key] = value;
+  void operator()(const char* key, T& value) {
+    if constexpr (requires(ConfigWriter w) { value.Visit(w); }) {
+      ConfigWriter inner;
+      value.Visit(inner);
+      json[key] = inner.json;
+    } else {
+      json[key] = value;
+    }
   }
   template <class T>
-  void operator()(const char* key, const std::vector<T>& values) {
+  void Extra(const char* key, T& value, const T& initial) {
+    if (value != initial) (*this)(key, value);
+  }
+  template <class T>
+  void operator()(const char* key, std::vector<T>& values) {
     json[key] = values;
     if (values.empty()) json[key] = nullptr;
   }
-  void operator()(const char* key, const IntOrList& value) {
+  void operator()(const char* key, IntOrList& value) {
     (*this)(key, value.values);
     if (value.values.size() == 1) json[key] = value.values[0];
   }
   template <class T>
-  void operator()(const char* key, const std::optional<T>& value) {
+  void operator()(const char* key, std::optional<T>& value) {
     json[key] = nullptr;
     if (value) json[key] = *value;
   }

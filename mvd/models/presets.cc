@@ -1,6 +1,7 @@
 #include "mvd/models/presets.h"
 
 #include "mvd/base/error.h"
+#include "mvd/models/mobile_presets.h"
 
 namespace mvd {
 namespace {
@@ -73,24 +74,58 @@ Preset SvdTiny() {
   return preset;
 }
 
+Preset Mobile(const MobileVariant& variant) {
+  Preset preset{.name = std::string(variant.name),
+                .description = std::string(variant.description),
+                .models = SvdModels(14),
+                .defaults = {}};
+  variant.change(preset.models.unet);
+  UnetSampling& sampling = preset.models.unet.sampling;
+  if (!variant.high_resolution) sampling.height = 256, sampling.width = 512;
+  if (variant.one_step) {  // arXiv 2412.07583 and SF-V: from the largest noise at once
+    sampling.steps = 1;
+    sampling.sigma_max = 700;
+    sampling.min_guidance_scale = sampling.max_guidance_scale = 1;
+    sampling.decoder = "tiny";
+  }
+  preset.defaults.Apply(sampling);
+  return preset;
+}
+
 using MakePreset = Preset (*)();
-constexpr MakePreset kPresets[] = {Svd, SvdXt, SvdTiny};
+constexpr struct {
+  std::string_view name;
+  MakePreset make;
+} kPresets[] = {{"svd", Svd}, {"svd-xt", SvdXt}, {"svd-tiny", SvdTiny}};
 
 }  // namespace
 
+void ClipDefaults::Apply(const UnetSampling& s) {
+  const auto take = [](auto& value, auto said) {
+    if (said >= 0) value = said;
+  };
+  take(num_inference_steps, s.steps), take(fps, s.fps), take(motion_bucket_id, s.motion_bucket_id);
+  take(min_guidance_scale, s.min_guidance_scale), take(max_guidance_scale, s.max_guidance_scale);
+  take(height, s.height), take(width, s.width);
+  if (!s.decoder.empty()) decoder = s.decoder;
+}
+
 std::vector<std::string> PresetNames() {
   std::vector<std::string> names;
-  for (MakePreset make : kPresets) names.push_back(make().name);
+  for (const auto& preset : kPresets) names.emplace_back(preset.name);
+  for (const MobileVariant& variant : MobileVariants()) names.emplace_back(variant.name);
   return names;
 }
 
 Preset FindPreset(std::string_view name) {
-  std::string known;
-  for (MakePreset make : kPresets) {
-    Preset preset = make();
-    if (preset.name == name) return preset;
-    known += (known.empty() ? "" : ", ") + preset.name;
+  for (const auto& preset : kPresets) {
+    if (preset.name == name) return preset.make();
   }
+  for (const MobileVariant& variant : MobileVariants()) {
+    if (variant.name == name) return Mobile(variant);
+  }
+  std::string known;
+  for (const std::string& each : PresetNames()) known += (known.empty() ? "" : ", ") + each;
   ThrowUsage("no preset is named '", name, "'; there are ", known);
 }
 

@@ -31,6 +31,10 @@ struct ClipDefaults {
   int64_t num_inference_steps = 25;
   double min_guidance_scale = 1, max_guidance_scale = 3;
   int64_t decode_chunk_size = 14;
+  std::string decoder = "auto";  // auto: the full one where there is one
+
+  // What a UNet's config says of it.
+  void Apply(const UnetSampling& sampling);
 };
 
 struct Preset {

@@ -1,10 +1,12 @@
 #include "mvd/models/svd_unet.h"
 
 #include <algorithm>
+#include <map>
 
 #include "mvd/ir/builder.h"
 #include "mvd/models/blocks.h"
 #include "mvd/models/spatio_temporal_transformer.h"
+#include "mvd/models/unet_layout.h"
 
 namespace mvd {
 namespace {
@@ -22,25 +24,70 @@ constexpr double kCrossDownEps = 1e-6, kPlainDownEps = 1e-5, kMidEps = 1e-5, kUp
 struct Unet {
   Builder& b;
   const SvdUnetConfig& config;
-  ValueId silu_emb, context, frame_context;
+  ValueId silu_emb, context, gates;
   std::vector<ValueId> skips;
+  std::map<int64_t, ValueId> contexts;  // number of frames -> the context, repeated to them
+  int64_t gates_used = 0;
+  bool inside = false;  // between the pooling of multiscaling and its end
 
-  ValueId Resnet(ValueId x, int64_t index, int64_t channels, double eps) {
-    Scope scope(b, "resnets." + std::to_string(index));
-    return SpatioTemporalResBlock(b, x, channels, silu_emb, {.eps = eps, .temporal_eps = eps});
-  }
+  ValueId Resnet(ValueId x, int64_t index, int64_t channels, double eps);
   // `level` counts from the finest, on the way down as on the way up.
-  ValueId Transformer(ValueId x, int64_t index, size_t level) {
-    Scope scope(b, "attentions." + std::to_string(index));
-    return SpatioTemporalTransformer(
-        b, x, context, frame_context,
-        {.heads = config.num_attention_heads[level], .layers = config.transformer_layers_per_block[level]});
-  }
-
+  ValueId Transformer(ValueId x, int64_t index, size_t level);
   ValueId Down(ValueId x, size_t level);
   ValueId Mid(ValueId x);
   ValueId Up(ValueId x, size_t index);
+
+  bool Keeps(const std::string& block) const;
+  ValueId NextGate();
+  ValueId FrameContext(int64_t frames);
+  ValueId Pool(ValueId x);
 };
+
+bool Unet::Keeps(const std::string& block) const {
+  const auto& kept = config.compression.kept_temporal_blocks;
+  return !kept || std::find(kept->begin(), kept->end(), block) != kept->end();
+}
+
+ValueId Unet::NextGate() { return gates == kNoValue ? kNoValue : b.Slice(gates, 4, gates_used++, 1); }
+
+ValueId Unet::FrameContext(int64_t frames) {
+  const auto [found, is_new] = contexts.try_emplace(frames, kNoValue);
+  if (is_new) {
+    const Dims d = b.dims(context);
+    found->second = b.Expand(context, {d.b, frames, 1, 1, d.c});
+  }
+  return found->second;
+}
+
+ValueId Unet::Resnet(ValueId x, int64_t index, int64_t channels, double eps) {
+  const std::string name = "resnets." + std::to_string(index);
+  SpatioTemporalOptions options{.eps = eps, .temporal_eps = eps, .compression = &config.compression};
+  options.temporal = Keeps(b.Path(name));
+  if (options.temporal) options.gate = NextGate();
+  Scope scope(b, name);
+  return SpatioTemporalResBlock(b, x, channels, silu_emb, options);
+}
+
+ValueId Unet::Transformer(ValueId x, int64_t index, size_t level) {
+  const std::string name = "attentions." + std::to_string(index);
+  TransformerOptions options{.heads = config.num_attention_heads[level],
+                             .layers = config.transformer_layers_per_block[level],
+                             .compression = &config.compression};
+  options.temporal = Keeps(b.Path(name));
+  if (options.temporal) options.gate = NextGate();
+  const int64_t factor = config.compression.temporal_multiscale;
+  if (inside && config.compression.multiscale_frame_index == kOuterFrames)
+    options.frame_scale = double(factor), options.frame_shift = double(factor - 1) / 2;
+  Scope scope(b, name);
+  return SpatioTemporalTransformer(b, x, context, FrameContext(b.dims(x).t), options);
+}
+
+// Multiscaling (arXiv 2412.07583, section 3.3): the maximum of neighbouring frames and pixels.
+ValueId Unet::Pool(ValueId x) {
+  const UnetCompression& c = config.compression;
+  if (c.temporal_multiscale == 1 && c.spatial_multiscale == 1) return x;
+  return b.MaxPool(x, c.temporal_multiscale, c.spatial_multiscale, c.spatial_multiscale);
+}
 
 ValueId Unet::Down(ValueId x, size_t level) {
   Scope scope(b, "down_blocks." + std::to_string(level));
@@ -53,6 +100,7 @@ ValueId Unet::Down(ValueId x, size_t level) {
   }
   if (level + 1 < config.block_out_channels.size()) {
     x = b.Conv2d(x, "downsamplers.0.conv", channels, {.stride = 2});
+    if (level == 0) x = Pool(x), inside = true;  // the skip that is kept is the pooled one
     skips.push_back(x);
   }
   return x;
@@ -79,7 +127,17 @@ ValueId Unet::Up(ValueId x, size_t index) {
   if (level == 0) return x;
   // An odd size was rounded up on the way down: the skip knows what it was.
   const Dims target = b.dims(skips.back());
-  return Upsample(b, x, target.h, target.w);
+  if (level > 1) return Upsample(b, x, target.h, target.w);
+  // The last upsampler ends multiscaling: behind its convolution, or, for space, in front of it.
+  inside = false;
+  const UnetCompression& c = config.compression;
+  const bool early = c.spatial_multiscale_restore == kRestoreBeforeUpsampler;
+  const int64_t shrunk = early ? 1 : c.spatial_multiscale;
+  x = Upsample(b, x, (target.h + shrunk - 1) / shrunk, (target.w + shrunk - 1) / shrunk);
+  const Dims d = b.dims(x);
+  if (d.t == target.t && d.h == target.h && d.w == target.w) return x;
+  Scope scope_restore(b, "restore");
+  return b.ResizeNearest(x, target.t, target.h, target.w);
 }
 
 // The embedding of noise level and added ids, (B,1,1,1,4 C0), behind the SiLU that every block starts with.
@@ -151,10 +209,11 @@ void CheckConfig(const ConfigChecker& check, const SvdUnetConfig& config) {
                ", expected ", ids_dim, ", three times addition_time_embed_dim");
   }
   check.Range("num_frames", config.num_frames, 1, 4096);
+  CheckCompression(check, config);
 }
 
-Graph BuildSvdUnet(const SvdUnetConfig& config, int64_t batch, int64_t frames, int64_t height,
-                   int64_t width) {
+Graph BuildSvdUnet(const SvdUnetConfig& config, int64_t batch, int64_t frames, int64_t height, int64_t width,
+                   const SvdUnetOptions& options) {
   Builder b("unet");
   const int64_t context_dim = config.cross_attention_dim[0];
   const ValueId sample = b.Input("sample", {batch, frames, height, width, config.in_channels}, Phase::kStep);
@@ -166,8 +225,13 @@ Graph BuildSvdUnet(const SvdUnetConfig& config, int64_t batch, int64_t frames, i
             .config = config,
             .silu_emb = SiluOfTimeEmbedding(b, config, timestep, ids),
             .context = context,
-            .frame_context = b.Expand(context, {batch, frames, 1, 1, context_dim}),
-            .skips = {}};
+            .gates = kNoValue,
+            .skips = {},
+            .contexts = {}};
+  if (options.temporal_gates) {
+    const int64_t blocks = int64_t(KeptTemporalBlocks(config).size());
+    if (blocks > 0) unet.gates = b.Input("temporal_gates", {1, 1, 1, 1, blocks}, Phase::kStep);
+  }
   ValueId x = b.Conv2d(sample, "conv_in", config.block_out_channels[0]);
   unet.skips.push_back(x);
   const size_t blocks = config.block_out_channels.size();

@@ -8,6 +8,7 @@
 
 #include "mvd/ir/graph.h"
 #include "mvd/models/config_json.h"
+#include "mvd/models/unet_compression.h"
 
 namespace mvd {
 
@@ -32,6 +33,8 @@ struct SvdUnetConfig {
   IntOrList transformer_layers_per_block = {{1}};
   IntOrList num_attention_heads = {{5, 10, 20, 20}};
   int64_t num_frames = 25;
+  UnetCompression compression;
+  UnetSampling sampling;
 
   template <class V>
   void Visit(V&& v) {
@@ -42,16 +45,26 @@ struct SvdUnetConfig {
     v("layers_per_block", layers_per_block), v("cross_attention_dim", cross_attention_dim);
     v("transformer_layers_per_block", transformer_layers_per_block);
     v("num_attention_heads", num_attention_heads), v("num_frames", num_frames);
+    compression.Visit(v);
+    v.Extra("sampling", sampling, UnetSampling{});
   }
   bool operator==(const SvdUnetConfig&) const = default;
 };
 
 void CheckConfig(const ConfigChecker& check, const SvdUnetConfig& config);
 
+struct SvdUnetOptions {
+  // An input "temporal_gates" (1,1,1,1,N), one number for each block of TemporalBlocks() that is kept, in
+  // that order: 0 shuts the block's temporal branch, 1 leaves it (arXiv 2412.07583, section 3.4: z of the
+  // blend).
+  bool temporal_gates = false;
+};
+
 // One function evaluation. `height` and `width` are latent pixels, any size from 1; `config` has passed
 // CheckConfig. Inputs: "sample" (B,T,h,w,in_channels) and "timestep" (B,1,1,1,1) of phase step,
 // "encoder_hidden_states" (B,1,1,1,D) and "added_time_ids" (B,1,1,1,3) of phase clip. Output: "sample"
 // (B,T,h,w,out_channels).
-Graph BuildSvdUnet(const SvdUnetConfig& config, int64_t batch, int64_t frames, int64_t height, int64_t width);
+Graph BuildSvdUnet(const SvdUnetConfig& config, int64_t batch, int64_t frames, int64_t height, int64_t width,
+                   const SvdUnetOptions& options = {});
 
 }  // namespace mvd

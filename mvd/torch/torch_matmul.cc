@@ -101,6 +101,14 @@ at::Tensor ConvTemporal(const Context& context, const Node& node, const Inputs& 
   return Finish(context, y, OtherBias(bias, d.c), At(in, 3), node.as<ConvAttrs>().act);
 }
 
-at::Tensor WeightProduct(const Node&, const Inputs& in) { return at::mm(in[0], in[1]); }
+at::Tensor WeightProduct(const Node& node, const Inputs& in) {
+  const at::Tensor &a = in[0], &b = in[1];
+  if (b.dim() == 3) {  // (O, n k, rest) by (n,k,i)
+    const at::Tensor x = a.reshape({a.size(0), b.size(0), b.size(1), -1});
+    return at::einsum("onkr,nki->onir", {x, b}).reshape(node.shape.dims());
+  }
+  const at::Tensor factor = a.dim() == 3 ? a : a.unsqueeze(0);
+  return at::bmm(factor, b.reshape({factor.size(0), factor.size(2), -1})).reshape(node.shape.dims());
+}
 
 }  // namespace mvd::torch_ops

@@ -38,6 +38,7 @@ at::Tensor Dispatch(const Context& context, const Node& node, const Inputs& in) 
     case Op::kExpand:
     case Op::kReshape:
     case Op::kResizeNearest:
+    case Op::kMaxPool:
       return Rearrange(node, in);
   }
   MVD_CHECK(false, node.name, ": ", Name(node.op), " is not computed");

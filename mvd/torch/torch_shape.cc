@@ -45,9 +45,10 @@ at::Tensor Timestep(const Context& context, const Node& node, const at::Tensor& 
 
 at::Tensor Blend(const Context& context, const Node& node, const Inputs& in) {
   const bool swapped = node.as<BlendAttrs>().swapped;
-  const at::Tensor share = at::sigmoid(swapped ? -in[2] : in[2]);
   const at::ScalarType type = context.wide();
-  return at::lerp(in[1].to(type), in[0].to(type), share.to(type));
+  at::Tensor share = at::sigmoid(swapped ? in[2] : -in[2]).to(type);  // of the temporal branch
+  if (in.size() > 3 && in[3].defined()) share = share * in[3].to(type).reshape({1});
+  return at::lerp(in[0].to(type), in[1].to(type), share);
 }
 
 std::vector<int64_t> NearestSources(int64_t in, int64_t out) {
@@ -80,6 +81,14 @@ at::Tensor ResizeNearest(const Node& node, const at::Tensor& value) {
   }
   x = x.contiguous().flatten(0, 1).permute({0, 3, 1, 2});
   return at::upsample_nearest2d(x, {d.h, d.w}).permute({0, 2, 3, 1}).contiguous().view(node.shape.dims());
+}
+
+at::Tensor MaxPool(const Node& node, const at::Tensor& x) {
+  const auto& a = node.as<PoolAttrs>();
+  const std::array<int64_t, 3> window = {a.frames, a.height, a.width};
+  return at::max_pool3d(x.permute({0, 4, 1, 2, 3}), window, window, 0, 1, /*ceil_mode=*/true)
+      .permute({0, 2, 3, 4, 1})
+      .contiguous();
 }
 
 }  // namespace
@@ -127,6 +136,8 @@ at::Tensor Rearrange(const Node& node, const Inputs& in) {
       return x.expand(node.shape.dims());
     case Op::kReshape:
       return x.reshape(node.shape.dims());
+    case Op::kMaxPool:
+      return MaxPool(node, x);
     case Op::kResizeNearest:
       return ResizeNearest(node, x);
     default:
