@@ -1,5 +1,5 @@
-# mvd_library(NAME DEPS ...): every *.cc of the folder, tests apart. A folder's tests become one program,
-# mvd_NAME_test (label fast), its *_slow_test.cc another (label slow).
+# mvd_library(NAME DEPS ...): every *.cc of the folder but those of EXCLUDE, tests apart. A folder's tests become one
+# program, mvd_NAME_test (label fast), its *_slow_test.cc another (label slow).
 if(NOT CMAKE_BUILD_TYPE)
   set(CMAKE_BUILD_TYPE Release CACHE STRING "" FORCE)
 endif()
@@ -8,7 +8,10 @@ set(CMAKE_CXX_STANDARD_REQUIRED ON)
 set(CMAKE_CXX_EXTENSIONS OFF)
 set(CMAKE_EXPORT_COMPILE_COMMANDS ON)
 # Results must not depend on the compiler's choice of fused multiply-adds.
-add_compile_options(-Wall -Wextra -Werror -ffp-contract=off)
+add_compile_options(-Wall -Wextra -ffp-contract=off)
+if(MVD_WERROR)
+  add_compile_options(-Werror)
+endif()
 if(CMAKE_CXX_COMPILER_ID STREQUAL "GNU" AND CMAKE_CXX_COMPILER_VERSION VERSION_LESS 13)
   add_compile_options(-Wno-restrict)  # GCC bug 105651: false alarms on std::string's operator+
 endif()
@@ -25,12 +28,12 @@ endif()
 function(mvd_library name)
   cmake_parse_arguments(ARG "" "" "DEPS;PRIVATE_DEPS;EXCLUDE" ${ARGN})
   file(GLOB sources CONFIGURE_DEPENDS RELATIVE ${CMAKE_CURRENT_SOURCE_DIR} *.cc)
-  set(tests ${sources})
-  list(FILTER sources EXCLUDE REGEX "_test\\.cc$")
-  list(FILTER tests INCLUDE REGEX "_test\\.cc$")
   foreach(excluded ${ARG_EXCLUDE})
     list(REMOVE_ITEM sources ${excluded})
   endforeach()
+  set(tests ${sources})
+  list(FILTER sources EXCLUDE REGEX "_test\\.cc$")
+  list(FILTER tests INCLUDE REGEX "_test\\.cc$")
   if(sources)
     add_library(mvd_${name} STATIC ${sources})
     set(link PUBLIC)
@@ -53,6 +56,13 @@ function(mvd_library name)
       mvd_test(${name}_slow_test LABEL slow SOURCES ${slow} DEPS mvd_${name})
     endif()
   endif()
+endfunction()
+
+# mvd_stub(NAME DEPS...): no_NAME.cc alone, for a folder whose part this build leaves out.
+function(mvd_stub name)
+  add_library(mvd_${name} STATIC no_${name}.cc)
+  target_include_directories(mvd_${name} PUBLIC ${PROJECT_SOURCE_DIR})
+  target_link_libraries(mvd_${name} PUBLIC ${ARGN})
 endfunction()
 
 function(mvd_test name)

@@ -8,13 +8,6 @@
 
 namespace mvd {
 
-int HardwareThreads() {
-  cpu_set_t set;
-  CPU_ZERO(&set);
-  if (sched_getaffinity(0, sizeof(set), &set) != 0) return std::max(1, omp_get_num_procs());
-  return std::max(1, CPU_COUNT(&set));
-}
-
 namespace {
 // Binds each OpenMP thread to one processor of the process's own set.
 void PinThreads(int count) {

@@ -1,4 +1,5 @@
-// The one parallel loop. OpenMP behind it, so that oneDNN and our kernels share one pool of threads.
+// The one parallel loop. OpenMP behind it, so that oneDNN and our kernels share one pool of threads; where
+// the compiler has none, threads of its own (no_openmp.cc).
 #pragma once
 
 #include <cstdint>

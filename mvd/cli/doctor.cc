@@ -1,31 +1,31 @@
 // doctor: what this machine offers and what the program would use of it.
 #include <cstdio>
-#include <dnnl.hpp>
-#include <fstream>
 #include <iostream>
 
 #include "mvd/cli/command.h"
 #include "mvd/cli/flags.h"
+#include "mvd/cli/timing.h"
+#include "mvd/cpu/cpu_executor.h"
 #include "mvd/cpu/isa.h"
 #include "mvd/media/clip.h"
+#include "mvd/train/train.h"
 
 namespace mvd::cli {
 namespace {
 
-std::string ProcessorName() {
-  std::ifstream info("/proc/cpuinfo");
-  for (std::string line; std::getline(info, line);) {
-    if (line.starts_with("model name")) return line.substr(line.find(':') + 2);
+// "scalar, avx2, avx512 (used), amx (no)".
+std::string IsaText(std::string_view used) {
+  std::string text;
+  for (const IsaLevel& level : IsaLevels()) {
+    text += (text.empty() ? "" : ", ") + std::string(level.name);
+    text += !level.supported() ? " (no)" : level.name == used ? " (used)" : "";
   }
-  return "unknown";
+  return text.empty() ? "none: the executor cpu is not built in" : text;
 }
 
 Exit Doctor(Session& session) {
-  const IsaLevel& best = FindIsa("auto");
+  const std::string isa = HasCpuExecutor() ? std::string(FindIsa("auto").name) : "";
   const NetworkOptions defaults = ExecFlags().Resolve(nullptr);
-  const dnnl_version_t* onednn = dnnl_version();
-  const std::string version = std::to_string(onednn->major) + "." + std::to_string(onednn->minor) + "." +
-                              std::to_string(onednn->patch);
   nlohmann::json levels = nlohmann::json::array();
   for (const IsaLevel& level : IsaLevels())
     levels.push_back({{"name", level.name}, {"supported", level.supported()}});
@@ -34,32 +34,34 @@ Exit Doctor(Session& session) {
                                  {"threads", HardwareThreads()},
                                  {"memory_bytes", SystemMemoryBytes("MemTotal:")},
                                  {"memory_available_bytes", SystemMemoryBytes("MemAvailable:")},
-                                 {"isa", best.name},
+                                 {"isa", isa},
                                  {"isa_levels", levels},
                                  {"dtype", Name(defaults.exec.dtype)},
+                                 {"executor", defaults.executor},
                                  {"executors", ExecutorNames()},
-                                 {"onednn", version},
+                                 {"onednn", OneDnnVersion()},
+                                 {"pictures", ImageFormatNames()},
                                  {"clip_formats", ClipFormatNames()},
-                                 {"torch", false}};
+                                 {"torch", CanTrain()}};
   if (session.json) {
     std::cout << object.dump() << "\n";
     return Exit::kOk;
   }
-  std::printf("mobilevd   %s\nprocessor  %s, %d threads\nmemory     %s, %s available\n", MVD_VERSION,
-              ProcessorName().c_str(), HardwareThreads(),
-              FormatBytes(double(SystemMemoryBytes("MemTotal:"))).c_str(),
-              FormatBytes(double(SystemMemoryBytes("MemAvailable:"))).c_str());
-  std::printf("isa        ");
-  for (const IsaLevel& level : IsaLevels()) {
-    std::printf("%s%s ", std::string(level.name).c_str(),
-                !level.supported()        ? " (no),"
-                : level.name == best.name ? " (used),"
-                                          : ",");
-  }
-  std::printf("\ndtype      %s by default\nexecutors  ", std::string(Name(defaults.exec.dtype)).c_str());
-  for (const std::string& name : ExecutorNames()) std::printf("%s ", name.c_str());
-  std::printf("\noneDNN     %s\nclips      %s\ntorch      not built in: configure with -DMVD_TORCH=ON\n",
-              version.c_str(), ClipFormatNames().c_str());
+  const auto line = [](const char* name, const std::string& text) {
+    std::printf("%-10s %s\n", name, text.c_str());
+  };
+  line("mobilevd", MVD_VERSION);
+  line("processor", StrCat(ProcessorName(), ", ", HardwareThreads(), " threads"));
+  line("memory", FormatBytes(double(SystemMemoryBytes("MemTotal:"))) + ", " +
+                     FormatBytes(double(SystemMemoryBytes("MemAvailable:"))) + " available");
+  line("isa", IsaText(isa));
+  line("dtype", StrCat(Name(defaults.exec.dtype), " by default"));
+  line("executors", Join(ExecutorNames()) + "; " + defaults.executor + " by default");
+  line("oneDNN", HasCpuExecutor() ? OneDnnVersion() : "not built in: configure with -DMVD_ONEDNN=ON");
+  line("torch", CanTrain() ? "built in" : "not built in: configure with -DMVD_TORCH=ON");
+  line("pictures", ImageFormatNames());
+  line("clips", ClipFormatNames());
+  if (!HasCodecs()) line("", "no others: configure with -DMVD_MEDIA=ON");
   return Exit::kOk;
 }
 

@@ -80,6 +80,11 @@ bool OneDnnAllows(const IsaLevel& level) {
 
 void LimitOneDnn(const IsaLevel& level) { dnnl::set_max_cpu_isa(cpu_isa(level.onednn)); }
 
+std::string OneDnnVersion() {
+  const dnnl_version_t* version = dnnl_version();
+  return StrCat(version->major, ".", version->minor, ".", version->patch);
+}
+
 std::span<const IsaLevel> IsaLevels() { return kLevels; }
 
 const IsaLevel& FindIsa(std::string_view name) {

@@ -2,6 +2,7 @@
 #pragma once
 
 #include <span>
+#include <string>
 #include <string_view>
 
 #include "mvd/cpu/kernels/kernels.h"
@@ -16,13 +17,14 @@ struct IsaLevel {
   bool bf16;   // oneDNN computes bf16 here
 };
 
-std::span<const IsaLevel> IsaLevels();  // in rising order
+std::span<const IsaLevel> IsaLevels();  // in rising order; none in a build without oneDNN
 // The level named, or the best one for "auto". Throws Error(kUsage) for an unknown name or one this processor
-// lacks.
+// lacks, and in a build without oneDNN.
 const IsaLevel& FindIsa(std::string_view name);
 
 // Holds oneDNN, too, to this level, for the life of the process: only before anything else has asked it to
 // compute.
 void LimitOneDnn(const IsaLevel& level);
+std::string OneDnnVersion();  // "2.6.3"; empty in a build without it
 
 }  // namespace mvd

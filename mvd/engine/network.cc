@@ -10,16 +10,20 @@
 namespace mvd {
 namespace {
 
+// In the order in which they are preferred.
 struct ExecutorRow {
   std::string_view name;
+  bool (*built)();
   std::unique_ptr<Executor> (*make)(const ExecOptions&);
 };
 
+bool Always() { return true; }
+
 constexpr ExecutorRow kExecutors[] = {
-    {"cpu", MakeCpuExecutor},
-    {"reference", MakeReferenceExecutor},
-    {"torch", MakeTorchExecutor},
-    {"null", MakeNullExecutor},
+    {"cpu", HasCpuExecutor, MakeCpuExecutor},
+    {"torch", HasTorchExecutor, MakeTorchExecutor},
+    {"reference", Always, MakeReferenceExecutor},
+    {"null", Always, MakeNullExecutor},
 };
 
 }  // namespace
@@ -28,6 +32,11 @@ std::vector<std::string> ExecutorNames() {
   std::vector<std::string> names;
   for (const ExecutorRow& row : kExecutors) names.emplace_back(row.name);
   return names;
+}
+
+std::string DefaultExecutor() {
+  const auto* row = std::ranges::find_if(kExecutors, [](const ExecutorRow& r) { return r.built(); });
+  return std::string(row->name);
 }
 
 std::unique_ptr<Executor> MakeExecutor(std::string_view name, const ExecOptions& options) {

@@ -11,14 +11,17 @@
 
 namespace mvd {
 
+// The executors by name, one list: "cpu", "torch", "reference", "null".
+std::vector<std::string> ExecutorNames();
+// The first of them that this build has: "cpu", without oneDNN "torch", without both "reference".
+std::string DefaultExecutor();
+
 struct NetworkOptions {
-  std::string executor = "cpu";
+  std::string executor = DefaultExecutor();
   ExecOptions exec;
   PassOptions passes;
 };
 
-// The executors by name, one list: "cpu", "reference", "torch", "null".
-std::vector<std::string> ExecutorNames();
 // Throws Error(kUsage) listing the names.
 std::unique_ptr<Executor> MakeExecutor(std::string_view name, const ExecOptions& options);
 

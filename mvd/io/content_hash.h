@@ -1,14 +1,16 @@
 // Names for content: XXH3, 128 bits. An identity for caches and records, no defence against forgery.
 #pragma once
 
+#include <array>
 #include <cstddef>
 #include <cstdint>
+#include <memory>
 #include <string>
 #include <string_view>
 
-struct XXH3_state_s;
-
 namespace mvd {
+
+using HashBytes = std::array<unsigned char, 16>;  // in xxHash's canonical order
 
 // Feed lengths before texts: what is added has no borders of its own.
 class ContentDigest {
@@ -28,9 +30,11 @@ class ContentDigest {
   std::string Hex() const;  // 32 hexadecimal digits
 
  private:
-  XXH3_state_s* state_;
+  struct State;
+  std::unique_ptr<State> state_;
 };
 
-std::string ContentHash(std::string_view bytes);
+HashBytes ContentHashBytes(const void* data, size_t size);
+std::string ContentHash(std::string_view bytes);  // the same as 32 hexadecimal digits
 
 }  // namespace mvd

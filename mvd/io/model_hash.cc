@@ -1,7 +1,5 @@
 // ModelHash: every byte of what defines a model's results, at the speed of memory. Chunks are hashed apart,
 // so that threads share a file and the result does not depend on how.
-#include <xxhash.h>
-
 #include <algorithm>
 
 #include "mvd/base/error.h"
@@ -19,11 +17,11 @@ void AddFile(ContentDigest& digest, const std::string& label, const MappedFile& 
              const Threads& threads) {
   const std::span<const uint8_t> bytes = file.bytes();
   const uint64_t chunks = (bytes.size() + kChunk - 1) / kChunk;
-  std::vector<XXH128_canonical_t> hashes(chunks);
+  std::vector<HashBytes> hashes(chunks);
   ParallelFor(threads, int64_t(chunks), [&](int64_t item, int) {
     const uint64_t begin = uint64_t(item) * kChunk;
     const uint64_t size = std::min<uint64_t>(kChunk, bytes.size() - begin);
-    XXH128_canonicalFromHash(&hashes[size_t(item)], XXH3_128bits(bytes.data() + begin, size));
+    hashes[size_t(item)] = ContentHashBytes(bytes.data() + begin, size);
     file.DropPages(begin, size);
   });
   // Lengths first: no two lists of files feed the same bytes.

@@ -8,7 +8,6 @@
 #include <memory>
 
 #include "mvd/base/error.h"
-#include "mvd/media/clip_writers.h"
 #include "mvd/media/codecs.h"
 
 namespace mvd {

@@ -6,7 +6,7 @@
 
 #include "mvd/base/atomic_file.h"
 #include "mvd/base/error.h"
-#include "mvd/media/clip_writers.h"
+#include "mvd/media/codecs.h"
 
 namespace mvd {
 namespace fs = std::filesystem;
@@ -16,14 +16,14 @@ namespace {
 const std::vector<ClipFormat>& Formats() {
   using enum RecipePlace;
   static const std::vector<ClipFormat> formats = {
-      {"mp4", {".mp4", ".m4v"}, kInside, "H.264, 4:2:0: plays everywhere", WriteMp4},
-      {"webm", {".webm"}, kInside, "VP9, 4:2:0", WriteWebm},
-      {"gif", {".gif"}, kInside, "256 colours, at most 50 fps", WriteGif},
-      {"webp", {".webp"}, kInside, "animated WebP", WriteAnimatedWebp},
-      {"png", {"/"}, kInside, "a folder of 000000.png, ...: lossless", WritePngSequence},
-      {"y4m", {".y4m"}, kSidecar, "uncompressed 4:4:4, for other tools", WriteY4m},
-      {"md5", {".md5"}, kNone, "text: size, and MD5 of each frame's RGB bytes", WriteMd5},
-      {"null", {}, kNone, "writes nothing, for timing", WriteNothing},
+      {"mp4", {".mp4", ".m4v"}, kInside, "FFmpeg", "H.264, 4:2:0: plays everywhere", WriteMp4},
+      {"webm", {".webm"}, kInside, "FFmpeg", "VP9, 4:2:0", WriteWebm},
+      {"gif", {".gif"}, kInside, "FFmpeg", "256 colours, at most 50 fps", WriteGif},
+      {"webp", {".webp"}, kInside, "libwebp", "animated WebP", WriteAnimatedWebp},
+      {"y4m", {".y4m"}, kSidecar, "", "uncompressed 4:4:4, for other tools", WriteY4m},
+      {"png", {"/"}, kInside, "", "a folder of 000000.png, ...: lossless", WritePngSequence},
+      {"md5", {".md5"}, kNone, "FFmpeg", "text: size, and MD5 of each frame's RGB bytes", WriteMd5},
+      {"null", {}, kNone, "", "writes nothing, for timing", WriteNothing},
   };
   return formats;
 }
@@ -83,10 +83,24 @@ std::span<const ClipFormat> ClipFormats() { return Formats(); }
 std::string ClipFormatNames() {
   std::string names;
   for (const ClipFormat& format : Formats()) {
-    if (!names.empty()) names += ", ";
-    names += format.name;
+    if (CanWrite(format)) names += (names.empty() ? "" : ", ") + std::string(format.name);
   }
   return names;
+}
+
+bool CanWrite(const ClipFormat& format) { return format.library.empty() || HasCodecs(); }
+
+void CheckCanWrite(const ClipFormat& format) {
+  if (CanWrite(format)) return;
+  ThrowUsage("format ", format.name, ": this build lacks ", format.library, " and writes ", ClipFormatNames(),
+             " alone; configure with -DMVD_MEDIA=ON, which says what to install");
+}
+
+const ClipFormat& DefaultClipFormat() { return *std::ranges::find_if(Formats(), CanWrite); }
+
+std::string ExtensionOf(const ClipFormat& format) {
+  if (format.extensions.empty() || format.extensions[0] == "/") return "";
+  return std::string(format.extensions[0]);
 }
 
 const ClipFormat* FindClipFormat(std::string_view path_or_name) {
@@ -105,6 +119,7 @@ const ClipFormat* FindClipFormat(std::string_view path_or_name) {
 void WriteClip(const Clip& clip, const fs::path& target, const ClipFormat& format,
                const std::string& recipe_json) {
   CheckWritable(clip);
+  CheckCanWrite(format);
   MVD_CHECK(recipe_json.find('\0') == std::string::npos, "a recipe is text");
   if (format.write == WriteNothing) return;
   // "frames/" names the folder "frames".

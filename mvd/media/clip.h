@@ -39,6 +39,7 @@ struct ClipFormat {
   std::string_view name;
   std::vector<std::string_view> extensions;  // lower case with the dot; "/" stands for a folder
   RecipePlace recipe;
+  std::string_view library;  // that writes it; empty where none is needed
   std::string_view description;
   // Writes `file` (a temporary name) whole; `name` is the target, for messages.
   void (*write)(const Clip& clip, const std::string& recipe_json, const std::filesystem::path& file,
@@ -46,7 +47,15 @@ struct ClipFormat {
 };
 
 std::span<const ClipFormat> ClipFormats();
-std::string ClipFormatNames();  // "mp4, webm, ...": for messages and help
+std::string ClipFormatNames();  // those that this build writes, "mp4, webm, ...": for messages and help
+bool CanWrite(const ClipFormat& format);  // whether this build has its library
+// Error(kUsage) where it has not: says before long work what WriteClip would say after it.
+void CheckCanWrite(const ClipFormat& format);
+// For clips that people look at, where nobody asked for a format: the first of the table that this build
+// writes, "mp4", without libraries "y4m".
+const ClipFormat& DefaultClipFormat();
+// What a file of this format ends in, ".mp4"; nothing where it is a folder or no file.
+std::string ExtensionOf(const ClipFormat& format);
 // By name ("mp4"), else by the extension of a path, any case; a path that ends in '/' is a PNG sequence.
 // Null where neither fits.
 const ClipFormat* FindClipFormat(std::string_view path_or_name);
@@ -54,7 +63,8 @@ const ClipFormat* FindClipFormat(std::string_view path_or_name);
 // Writes the clip whole or not at all; the same input gives the same bytes. `recipe_json` (UTF-8, no NUL;
 // empty for none) is carried as RecipePlace says. A PNG sequence needs a target that is absent or an empty
 // folder. Error(kNotFound) without the target's folder, Error(kBadInput) where writing fails,
-// Error(kUsage) for an fps that is not in [0.1, 1000] or an empty clip.
+// Error(kUsage) for an fps that is not in [0.1, 1000], an empty clip, or a format that this build cannot
+// write.
 void WriteClip(const Clip& clip, const std::filesystem::path& target, const ClipFormat& format,
                const std::string& recipe_json);
 

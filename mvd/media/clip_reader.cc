@@ -4,6 +4,7 @@
 #include <optional>
 
 #include "mvd/base/error.h"
+#include "mvd/media/clip_files.h"
 #include "mvd/media/exif.h"
 #include "mvd/media/video_input.h"
 

@@ -160,7 +160,7 @@ TEST_F(ClipTest, FormatsAreFoundByNameAndExtension) {
   EXPECT_EQ(FindClipFormat("frames/")->name, "png");
   EXPECT_EQ(FindClipFormat("out.avi"), nullptr);
   EXPECT_EQ(FindClipFormat("out"), nullptr);
-  EXPECT_EQ(ClipFormatNames(), "mp4, webm, gif, webp, png, y4m, md5, null");
+  EXPECT_EQ(ClipFormatNames(), "mp4, webm, gif, webp, y4m, png, md5, null");
 }
 
 TEST_F(ClipTest, UsageErrors) {

@@ -13,7 +13,7 @@ extern "C" {
 
 #include "mvd/base/atomic_file.h"
 #include "mvd/base/error.h"
-#include "mvd/media/clip_writers.h"
+#include "mvd/media/codecs.h"
 #include "mvd/media/video_file.h"
 
 namespace mvd {

@@ -7,6 +7,7 @@
 #include "mvd/base/atomic_file.h"
 #include "mvd/base/error.h"
 #include "mvd/media/codecs.h"
+#include "mvd/media/plain_image.h"
 
 namespace mvd {
 namespace fs = std::filesystem;
@@ -26,6 +27,7 @@ bool IsJpeg(std::string_view head) { return head.starts_with("\xff\xd8\xff"sv); 
 bool IsWebp(std::string_view head) {
   return head.size() >= 12 && head.starts_with("RIFF"sv) && head.substr(8, 4) == "WEBP"sv;
 }
+bool IsPpm(std::string_view head) { return head.starts_with("P6"sv); }
 
 // Every kind of picture we read.
 struct ImageFormat {
@@ -33,11 +35,13 @@ struct ImageFormat {
   std::array<std::string_view, 2> extensions;
   bool (*matches)(std::string_view head);
   Image (*decode)(std::span<const uint8_t> bytes, const std::string& name);
+  bool by_library;
 };
 constexpr ImageFormat kFormats[] = {
-    {"png", {".png", ".png"}, IsPng, DecodePng},
-    {"jpeg", {".jpg", ".jpeg"}, IsJpeg, DecodeJpeg},
-    {"webp", {".webp", ".webp"}, IsWebp, DecodeWebp},
+    {"png", {".png", ".png"}, IsPng, DecodePng, true},
+    {"jpeg", {".jpg", ".jpeg"}, IsJpeg, DecodeJpeg, true},
+    {"webp", {".webp", ".webp"}, IsWebp, DecodeWebp, true},
+    {"ppm", {".ppm", ".ppm"}, IsPpm, DecodePpm, false},
 };
 
 const ImageFormat* FormatOf(std::span<const uint8_t> bytes) {
@@ -72,9 +76,19 @@ std::string_view ImageFormatOf(std::span<const uint8_t> bytes) {
   return format ? format->name : std::string_view();
 }
 
+std::string ImageFormatNames() {
+  std::string names;
+  for (const ImageFormat& format : kFormats) {
+    if (format.by_library && !HasCodecs()) continue;
+    names += (names.empty() ? "" : ", ") + std::string(format.name);
+  }
+  return names;
+}
+
 Image DecodeImage(std::span<const uint8_t> bytes, const std::string& name) {
   const ImageFormat* format = FormatOf(bytes);
-  if (!format) ThrowBadInput(name, bytes.empty() ? "is empty" : "is no PNG, JPEG or WebP picture");
+  if (bytes.empty()) ThrowBadInput(name, "is empty");
+  if (!format) ThrowBadInput(name, "is no picture that is read here: ", ImageFormatNames());
   return format->decode(bytes, name);
 }
 

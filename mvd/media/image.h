@@ -21,16 +21,21 @@ struct Image {
 // No picture and no frame may have more pixels; checked from the header, before anything is decoded.
 inline constexpr int64_t kMaxPixels = 64 << 20;
 
-// Reads PNG, JPEG or WebP, told apart by content. Palette, grey, 16-bit (high byte kept) and CMYK become RGB,
-// alpha and colour profiles are dropped, EXIF orientation is applied: what PIL does in diffusers' load_image.
-// Error(kNotFound) for a missing file, Error(kBadInput) for one that is damaged, animated, too large or of
-// another kind.
+// Whether the libraries of picture and clip formats are built in (MVD_MEDIA). Without them pictures are read
+// as PPM alone and PNG is written without compression; the rest throws Error(kUsage) naming the library.
+bool HasCodecs();
+
+// Reads PNG, JPEG, WebP or binary PPM, told apart by content. Palette, grey, 16-bit (high byte kept) and CMYK
+// become RGB, alpha and colour profiles are dropped, EXIF orientation is applied: what PIL does in diffusers'
+// load_image. Error(kNotFound) for a missing file, Error(kBadInput) for one that is damaged, animated, too
+// large or of another kind.
 Image ReadImage(const std::filesystem::path& path);
 // The same from memory (an upload); `name` stands for the file in messages.
 Image DecodeImage(std::span<const uint8_t> bytes, const std::string& name);
 
-// "png", "jpeg" or "webp" by the first bytes of a file; empty for anything else.
+// "png", "jpeg", "webp" or "ppm" by the first bytes of a file; empty for anything else.
 std::string_view ImageFormatOf(std::span<const uint8_t> bytes);
+std::string ImageFormatNames();  // those that this build reads, "png, jpeg, ...": for messages and help
 
 // Keys are Latin-1 of 1 to 79 characters, values UTF-8.
 using TextMap = std::map<std::string, std::string>;
@@ -39,7 +44,12 @@ using TextMap = std::map<std::string, std::string>;
 void WritePng(const std::filesystem::path& path, const Image& image, const TextMap& text = {});
 std::string EncodePng(const Image& image, const TextMap& text = {});
 
-// The pictures of a folder by extension (.png .jpg .jpeg .webp, any case), hidden files apart, sorted by
+struct ImageSize {
+  int width = 0, height = 0;
+};
+ImageSize PngSize(std::string_view png);  // from the header of what EncodePng made
+
+// The pictures of a folder by extension (.png .jpg .jpeg .webp .ppm, any case), hidden files apart, sorted by
 // name. Error(kNotFound) without such a folder.
 std::vector<std::filesystem::path> ListImages(const std::filesystem::path& folder);
 

@@ -10,8 +10,10 @@
 #include <fstream>
 
 #include "mvd/base/atomic_file.h"
+#include "mvd/media/codecs.h"
 #include "mvd/media/exif.h"
 #include "mvd/media/media_testing.h"
+#include "mvd/media/plain_image.h"
 
 namespace mvd {
 namespace {
@@ -306,9 +308,20 @@ TEST_F(ImageTest, HostileHeaders) {
   ExpectError(Exit::kBadInput, "memory", [&] { Decode(jpeg); });
 }
 
+TEST_F(ImageTest, ReadsPngWithoutCompression) {
+  const TextMap text = {{"plain", "abc"}, {"unicode", "Grüße 日本"}};
+  for (const auto& [width, height] : {std::pair(1, 1), {28, 771}, {257, 85}, {200, 200}}) {
+    const Image image = SmoothImage(width, height);
+    WriteFile(File("a.png"), EncodePlainPng(image, text));
+    EXPECT_EQ(ReadImage(File("a.png")).rgb, image.rgb) << width;
+  }
+  const std::string png = EncodePlainPng(SmoothImage(9, 5), text);
+  EXPECT_EQ(PngText({reinterpret_cast<const uint8_t*>(png.data()), png.size()}, "memory"), text);
+}
+
 TEST_F(ImageTest, OtherKindsAndMissingFiles) {
   ExpectError(Exit::kBadInput, "is empty", [] { Decode(""); });
-  ExpectError(Exit::kBadInput, "no PNG, JPEG or WebP", [] { Decode("GIF89a and so on"); });
+  ExpectError(Exit::kBadInput, "read here: png, jpeg, webp, ppm", [] { Decode("GIF89a and so on"); });
   ExpectError(Exit::kNotFound, "absent.png", [&] { ReadImage(File("absent.png")); });
   ExpectError(Exit::kBadInput, "regular", [&] { ReadImage(folder_); });
   WriteClip(SmoothClip(8, 8, 2), File("a.webp"), *FindClipFormat("webp"), "");
@@ -316,14 +329,15 @@ TEST_F(ImageTest, OtherKindsAndMissingFiles) {
 }
 
 TEST_F(ImageTest, ListsPicturesSorted) {
-  for (const char* name : {"b.PNG", "a.jpeg", "c.webp", "notes.txt", ".hidden.png"})
+  for (const char* name : {"b.PNG", "a.jpeg", "c.webp", "d.ppm", "notes.txt", ".hidden.png"})
     WriteFile(File(name), "x");
   std::filesystem::create_directory(File("folder.png"));
   const auto images = ListImages(folder_);
-  ASSERT_EQ(images.size(), 3u);
+  ASSERT_EQ(images.size(), 4u);
   EXPECT_EQ(images[0].filename(), "a.jpeg");
   EXPECT_EQ(images[1].filename(), "b.PNG");
   EXPECT_EQ(images[2].filename(), "c.webp");
+  EXPECT_EQ(images[3].filename(), "d.ppm");
   ExpectError(Exit::kNotFound, "absent", [&] { ListImages(File("absent")); });
 }
 

@@ -1,13 +1,10 @@
-// Clips in: one named file by libav, nothing else opened; and the recipe of any file.
+// Clips in: one named file, nothing else opened; and the recipe of any file.
 #include <algorithm>
-#include <cmath>
+#include <fstream>
 
 #include "mvd/base/atomic_file.h"
 #include "mvd/base/error.h"
-#include "mvd/media/clip_writers.h"
 #include "mvd/media/codecs.h"
-#include "mvd/media/exif.h"
-#include "mvd/media/video_input.h"
 
 namespace mvd {
 namespace fs = std::filesystem;
@@ -21,7 +18,7 @@ std::span<const uint8_t> AsBytes(const std::string& text) {
 }
 
 // What a path leads to; only the first bytes are read. Error(kNotFound) for nothing.
-enum class Source { kFolder, kPng, kJpeg, kWebp, kGif, kY4m, kVideo };
+enum class Source { kFolder, kPng, kJpeg, kPpm, kWebp, kGif, kY4m, kVideo };
 
 Source SourceOf(const fs::path& path) {
   std::error_code code;
@@ -33,6 +30,7 @@ Source SourceOf(const fs::path& path) {
   const std::string_view image = ImageFormatOf(AsBytes(head));
   if (image == "png") return Source::kPng;
   if (image == "jpeg") return Source::kJpeg;
+  if (image == "ppm") return Source::kPpm;
   if (image == "webp") return Source::kWebp;
   if (head.starts_with("GIF8")) return Source::kGif;
   if (head.starts_with("YUV4MPEG2")) return Source::kY4m;
@@ -41,7 +39,7 @@ Source SourceOf(const fs::path& path) {
 
 std::vector<fs::path> ImagesOf(const fs::path& folder) {
   std::vector<fs::path> images = ListImages(folder);
-  if (images.empty()) ThrowBadInput(folder.string(), "holds no PNG, JPEG or WebP pictures");
+  if (images.empty()) ThrowBadInput(folder.string(), "holds no pictures (", ImageFormatNames(), ")");
   return images;
 }
 
@@ -51,21 +49,6 @@ Clip ReadPictures(const std::vector<fs::path>& paths, int64_t max_frames) {
     if (max_frames > 0 && int64_t(clip.frames.size()) >= max_frames) break;
     AppendFrame(clip, ReadImage(path), path.string());
   }
-  return clip;
-}
-
-Clip ReadVideo(const fs::path& path, int64_t max_frames) {
-  VideoInput video(path);
-  Clip clip;
-  clip.fps = video.fps();
-  PixelConverter converter;
-  const FramePtr frame(CheckAlloc(av_frame_alloc()));
-  while ((max_frames == 0 || int64_t(clip.frames.size()) < max_frames) && video.Next(*frame)) {
-    Image image = Turned(converter.ToRgb(*frame, path.string()), video.rotation());
-    AppendFrame(clip, std::move(image), path.string());
-    av_frame_unref(frame.get());
-  }
-  if (clip.frames.empty()) ThrowBadInput(path.string(), "holds no frame that can be decoded");
   return clip;
 }
 
@@ -95,6 +78,14 @@ std::optional<std::string> SidecarRecipe(const fs::path& path) {
 
 }  // namespace
 
+std::string ReadHead(const Path& path, size_t count) {
+  std::string head(count, '\0');
+  std::ifstream in(path, std::ios::binary);
+  in.read(head.data(), std::streamsize(count));
+  head.resize(size_t(std::max<std::streamsize>(0, in.gcount())));
+  return head;
+}
+
 Clip ReadClip(const fs::path& path, int64_t max_frames) {
   MVD_CHECK_GE(max_frames, 0);
   switch (SourceOf(path)) {
@@ -102,6 +93,7 @@ Clip ReadClip(const fs::path& path, int64_t max_frames) {
       return ReadPictures(ImagesOf(path), max_frames);
     case Source::kPng:
     case Source::kJpeg:
+    case Source::kPpm:
       return ReadPictures({path}, max_frames);
     case Source::kWebp:
       return ReadWebpClip(ReadFile(path, kMaxMemoryFile), max_frames, path.string());
@@ -113,8 +105,8 @@ Clip ReadClip(const fs::path& path, int64_t max_frames) {
 ClipInfo ProbeClip(const fs::path& path) {
   const Source source = SourceOf(path);
   if (source == Source::kWebp) return ProbeWebp(ReadFile(path, kMaxMemoryFile), path.string());
-  if (source == Source::kFolder || source == Source::kPng || source == Source::kJpeg) {
-    const bool folder = source == Source::kFolder;
+  const bool folder = source == Source::kFolder;
+  if (folder || source == Source::kPng || source == Source::kJpeg || source == Source::kPpm) {
     const std::vector<fs::path> paths = folder ? ImagesOf(path) : std::vector<fs::path>{path};
     const Image first = ReadImage(paths.front());
     const std::string codec(ImageFormatOf(AsBytes(ReadHead(paths.front(), kHeadBytes))));
@@ -122,7 +114,7 @@ ClipInfo ProbeClip(const fs::path& path) {
     info.frames = int64_t(paths.size());
     return info;
   }
-  return VideoInput(path).Probe();
+  return ProbeVideo(path);
 }
 
 std::optional<std::string> ReadRecipe(const fs::path& path) {
@@ -134,6 +126,7 @@ std::optional<std::string> ReadRecipe(const fs::path& path) {
     case Source::kPng:
       return PngRecipe(path);
     case Source::kJpeg:
+    case Source::kPpm:
       return std::nullopt;
     case Source::kWebp:
       return WebpRecipe(path);
@@ -142,7 +135,7 @@ std::optional<std::string> ReadRecipe(const fs::path& path) {
     case Source::kY4m:
       return SidecarRecipe(path);
     case Source::kVideo:
-      return Nonempty(VideoInput(path).Tag(kRecipeKey));
+      return Nonempty(VideoTag(path, kRecipeKey));
   }
   return std::nullopt;
 }

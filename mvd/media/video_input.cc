@@ -33,14 +33,6 @@ int CheckInput(int code, const std::string& name, const char* what) {
 
 }  // namespace
 
-std::string ReadHead(const std::filesystem::path& path, size_t count) {
-  std::string head(count, '\0');
-  std::ifstream in(path, std::ios::binary);
-  in.read(head.data(), std::streamsize(count));
-  head.resize(size_t(std::max<std::streamsize>(0, in.gcount())));
-  return head;
-}
-
 void VideoInput::CloseInput::operator()(AVFormatContext* input) const {
   AVIOContext* file = input->pb;  // ours, as the flag AVFMT_FLAG_CUSTOM_IO says
   avformat_close_input(&input);

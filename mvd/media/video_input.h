@@ -9,9 +9,6 @@
 
 namespace mvd {
 
-// The first `count` bytes of a file, fewer where it is shorter or unreadable.
-std::string ReadHead(const std::filesystem::path& path, size_t count);
-
 // Only formats and codecs of a short list are tried, and no other file or address is ever opened (playlists
 // and reference movies would ask for them). Throws Error(kBadInput) for anything damaged, truncated or
 // foreign.

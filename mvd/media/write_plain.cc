@@ -1,40 +1,48 @@
-// The clip formats without a video codec: PNG sequence, y4m, and md5 and null for tests.
-#include <cstdint>  // FFmpeg's headers need UINT64_C
-
-extern "C" {
-#include <libavutil/md5.h>
-}
-
+// The clip formats that need no library: PNG sequence, y4m, and nothing for timing.
 #include <cerrno>
+#include <cmath>
 #include <cstdio>
 #include <cstring>
 #include <fstream>
+#include <numeric>
 
 #include "mvd/base/error.h"
-#include "mvd/media/clip_writers.h"
-#include "mvd/media/libav.h"
+#include "mvd/media/clip_files.h"
 
 namespace mvd {
 namespace {
+
+// One plane of BT.601 in studio range: offset + (red, green, blue) of 255 times these weights. They are in
+// units of 2^-16, and sum to 219/255 for Y', to nothing for Cb and Cr, so that grey stays grey exactly.
+struct Plane {
+  int red, green, blue, offset;
+};
+constexpr Plane kPlanes[] = {
+    {16829, 33039, 6416, 16},     // Y'
+    {-9714, -19070, 28784, 128},  // Cb
+    {28784, -24103, -4681, 128},  // Cr
+};
+
+char Value(const Plane& plane, const uint8_t* rgb) {
+  const int sum = plane.red * rgb[0] + plane.green * rgb[1] + plane.blue * rgb[2];
+  return char(plane.offset + ((sum + (1 << 15)) >> 16));
+}
+
+// Frames a second as a fraction, to 1e-5.
+std::string Rate(double fps) {
+  constexpr int64_t kUnit = 100'000;
+  const int64_t count = std::llround(fps * kUnit);
+  const int64_t divisor = std::gcd(count, kUnit);
+  return StrCat(count / divisor, ":", kUnit / divisor);
+}
+
+}  // namespace
 
 std::string FrameName(size_t i) {
   char text[32];
   std::snprintf(text, sizeof text, "%06zu", i);
   return text;
 }
-
-std::string HexMd5(const uint8_t* data, size_t size) {
-  uint8_t digest[16];
-  av_md5_sum(digest, data, size);
-  std::string out;
-  for (const uint8_t byte : digest) {
-    out += "0123456789abcdef"[byte >> 4];
-    out += "0123456789abcdef"[byte & 15];
-  }
-  return out;
-}
-
-}  // namespace
 
 void WriteBytes(const Path& file, std::string_view bytes, const std::string& name) {
   std::ofstream out(file, std::ios::binary);
@@ -59,34 +67,18 @@ void WritePngSequence(const Clip& clip, const std::string& recipe, const Path& f
 // 4:4:4, so that no colour is lost; BT.601 in studio range, which readers take where nothing says otherwise,
 // and y4m has no tag to say so.
 void WriteY4m(const Clip& clip, const std::string&, const Path& file, const std::string& name) {
-  SilenceLibav();
-  const AVRational fps = av_d2q(clip.fps, 100'000);
   std::ofstream out(file, std::ios::binary);
-  out << "YUV4MPEG2 W" << clip.width << " H" << clip.height << " F" << fps.num << ":" << fps.den
-      << " Ip A1:1 C444\n";
-  PixelConverter converter;
+  out << "YUV4MPEG2 W" << clip.width << " H" << clip.height << " F" << Rate(clip.fps) << " Ip A1:1 C444\n";
+  std::string values(size_t(clip.width) * size_t(clip.height), '\0');
   for (const Image& image : clip.frames) {
-    const FramePtr rgb = ToAvFrame(image, clip.width, clip.height);
-    const FramePtr yuv = converter.FromRgb(*rgb, AV_PIX_FMT_YUV444P, AVCOL_SPC_SMPTE170M);
     out << "FRAME\n";
-    for (int plane = 0; plane < 3; ++plane) {
-      for (int y = 0; y < clip.height; ++y) {
-        const uint8_t* row = yuv->data[plane] + ptrdiff_t(y) * yuv->linesize[plane];
-        out.write(reinterpret_cast<const char*>(row), clip.width);
-      }
+    for (const Plane& plane : kPlanes) {
+      for (size_t i = 0; i < values.size(); ++i) values[i] = Value(plane, &image.rgb[i * 3]);
+      out.write(values.data(), std::streamsize(values.size()));
     }
   }
   out.flush();
   if (!out) ThrowBadInput(name, "cannot be written: ", std::strerror(errno));
-}
-
-// One line for the size, one for each frame: `000000 <md5 of its RGB bytes>`. Two clips are the same if and
-// only if the texts are.
-void WriteMd5(const Clip& clip, const std::string&, const Path& file, const std::string& name) {
-  std::string text = StrCat(clip.width, "x", clip.height, " frames ", clip.frames.size(), "\n");
-  for (size_t i = 0; i < clip.frames.size(); ++i)
-    text += FrameName(i) + " " + HexMd5(clip.frames[i].rgb.data(), clip.frames[i].rgb.size()) + "\n";
-  WriteBytes(file, text, name);
 }
 
 void WriteNothing(const Clip&, const std::string&, const Path&, const std::string&) {}

@@ -1,5 +1,5 @@
 // Clips as H.264 in mp4, which plays everywhere, and as VP9 in webm.
-#include "mvd/media/clip_writers.h"
+#include "mvd/media/codecs.h"
 #include "mvd/media/video_file.h"
 
 namespace mvd {

@@ -46,8 +46,6 @@ struct FlowMeter::State {
   cv::Mat flow;
 };
 
-bool HasFlow() { return true; }
-
 FlowMeter::FlowMeter() : state_(std::make_unique<State>()) {
   cv::setNumThreads(1);  // clips are the unit of parallel work
 }

@@ -8,10 +8,6 @@
 
 namespace mvd {
 
-// Whether this build has an optical flow. Where it has not, FlowMeter throws Error(kUsage) that names the
-// package.
-bool HasFlow();
-
 // One a thread: it keeps buffers. Dense inverse search (Kroeger, Timofte, Dai, Van Gool, "Fast Optical Flow
 // using Dense Inverse Search", ECCV 2016) on grey pictures of at most 256 pixels a side, which moves of a few
 // pixels at the clip's own size survive.

@@ -211,11 +211,6 @@ std::vector<SourceFile> ChooseSources(const PrepareOptions& options,
     ThrowBadInput(options.input.string(),
                   had_some ? "holds pictures only; --pictures takes them" : "holds no clips or pictures");
   }
-  const bool needs_flow = !options.motion_bucket_id && std::ranges::any_of(sources, [&](const SourceFile& s) {
-    const auto found = metadata.find(s.name);
-    return s.kind == SourceKind::kClip && (found == metadata.end() || !found->second.motion_bucket_id);
-  });
-  if (needs_flow && !HasFlow()) FlowMeter{};  // throws, naming the package
   Shuffle(sources, options.seed);
   return sources;
 }

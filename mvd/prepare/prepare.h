@@ -43,8 +43,8 @@ struct PrepareReport {
 // Writes shards and, where at least one sample was found, shards.json. A source that fails is reported and
 // passed over; what it gave before its damage stays. The output's bytes depend on the options and the input,
 // not on threads. Error(kNotFound) without the input; Error(kBadInput) for a folder without clips, bad
-// metadata, or an output that cannot be written; Error(kUsage) for an output folder in use, or where flow is
-// needed and this build has none; Error(kCancelled).
+// metadata, or an output that cannot be written; Error(kUsage) for an output folder in use, and in a build
+// without the libraries for it; Error(kCancelled).
 PrepareReport Prepare(const PrepareOptions& options, const Progress& progress);
 
 }  // namespace mvd

@@ -13,7 +13,7 @@ namespace fs = std::filesystem;
 namespace {
 
 constexpr std::array kClipExtensions{".mp4", ".m4v", ".mov", ".webm", ".mkv", ".avi", ".gif", ".y4m", ".ts"};
-constexpr std::array kPictureExtensions{".png", ".jpg", ".jpeg"};
+constexpr std::array kPictureExtensions{".png", ".jpg", ".jpeg", ".ppm"};
 
 // "RIFF....WEBPVP8X", then a byte of flags: bit 1 says that it moves (WebP container specification).
 bool IsAnimatedWebp(const fs::path& path) {

@@ -15,9 +15,9 @@ struct SourceFile {
   SourceKind kind = SourceKind::kClip;
 };
 
-// By extension, any case: videos, GIF and Y4M are clips, PNG and JPEG pictures, WebP either, as its header
-// says. Folders are searched to their ends, hidden entries and symbolic links to folders are left out; sorted
-// by name. `folder` may be a single file. Error(kNotFound) without it.
+// By extension, any case: videos, GIF and Y4M are clips, PNG, JPEG and PPM pictures, WebP either, as its
+// header says. Folders are searched to their ends, hidden entries and symbolic links to folders are left out;
+// sorted by name. `folder` may be a single file. Error(kNotFound) without it.
 std::vector<SourceFile> ListSources(const std::filesystem::path& folder);
 
 }  // namespace mvd

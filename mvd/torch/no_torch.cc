@@ -3,6 +3,8 @@
 
 namespace mvd {
 
+bool HasTorchExecutor() { return false; }
+
 std::unique_ptr<Executor> MakeTorchExecutor(const ExecOptions&) {
   ThrowUsage(
       "--executor torch: this build lacks LibTorch: configure with -DMVD_TORCH=ON and "

@@ -148,6 +148,8 @@ class TorchExecutor : public Executor {
 
 }  // namespace
 
+bool HasTorchExecutor() { return true; }
+
 std::unique_ptr<Executor> MakeTorchExecutor(const ExecOptions& options) {
   return std::make_unique<TorchExecutor>(options);
 }
