@@ -16,6 +16,7 @@ namespace {
 constexpr size_t kMaxIndexBytes = size_t{64} << 20;
 constexpr uint64_t kMaxSampleJson = uint64_t{1} << 20;
 constexpr int64_t kMaxSide = 1 << 16, kMaxFrames = 1 << 20;  // their product with 3 channels fits int64
+constexpr int64_t kMaxSamples = int64_t(1) << 40;
 
 nlohmann::json Parse(const std::string& text, const std::string& file) {
   nlohmann::json json = nlohmann::json::parse(text, nullptr, /*allow_exceptions=*/false);
@@ -54,9 +55,30 @@ ShardFolderInfo InfoOf(const nlohmann::json& json, const std::string& file) {
   info.width = Integer(json, "width", 1, kMaxSide, file);
   info.frames = Integer(json, "frames", 1, kMaxFrames, file);
   info.fps = Number(json, "fps", 0.01, 1000, file);
-  info.clips = Integer(json, "clips", 0, int64_t(1) << 40, file);
-  info.pictures = Integer(json, "pictures", 0, int64_t(1) << 40, file);
+  info.clips = Integer(json, "clips", 0, kMaxSamples, file);
+  info.pictures = Integer(json, "pictures", 0, kMaxSamples, file);
   return info;
+}
+
+// It may become a word of a one-line position.
+std::string Hash(const nlohmann::json& json, const char* key, const std::string& file) {
+  const auto found = json.find(key);
+  const std::string hash = found != json.end() && found->is_string() ? found->get<std::string>() : "";
+  if (hash.empty() || hash.size() > 64 || hash.find_first_not_of("0123456789abcdef") != hash.npos)
+    ThrowBadInput(file, "key '", key, "': hexadecimal digits are expected");
+  return hash;
+}
+
+ShardFile ShardOf(const nlohmann::json& entry, const fs::path& folder, const std::string& file) {
+  const auto name = entry.is_object() ? entry.find("file") : entry.end();
+  if (!entry.is_object() || name == entry.end() || !name->is_string())
+    ThrowBadInput(file, "a shard without 'file'");
+  const std::string text = name->get<std::string>();
+  if (text.empty() || text == "." || text == ".." ||
+      text.find_first_of(std::string_view("/\\\0", 3)) != text.npos)
+    ThrowBadInput(file, "a shard's file must be a plain name inside the folder");
+  return {folder / text, uint64_t(Integer(entry, "bytes", 0, int64_t(1) << 50, file)),
+          Hash(entry, "xxh128", file)};
 }
 
 nlohmann::json ReadShardsJson(const fs::path& folder) {
@@ -72,7 +94,7 @@ nlohmann::json ReadShardsJson(const fs::path& folder) {
 // A sample's members stand side by side: KEY.rgb, KEY.json, KEY up to the first dot.
 void AddSamples(const TarListing& listing, uint32_t shard, ShardIndex& index,
                 const std::function<void(const std::string&)>& problem) {
-  const std::string file = index.shards[shard].string();
+  const std::string file = index.shards[shard].path.string();
   ShardSample sample;
   bool has_pixels = false, has_json = false;
   const auto finish = [&] {
@@ -109,42 +131,39 @@ ShardIndex ReadShardIndex(const fs::path& folder, const std::function<void(const
   const nlohmann::json json = ReadShardsJson(folder);
   ShardIndex index;
   index.info = InfoOf(json, file);
-  const auto hash = json.find("hash");
-  if (hash == json.end() || !hash->is_string()) ThrowBadInput(file, "key 'hash': a string is expected");
-  index.identity = hash->get<std::string>();
-  // It becomes a word of a one-line position.
-  if (index.identity.empty() || index.identity.size() > 64 ||
-      index.identity.find_first_not_of("0123456789abcdef") != std::string::npos)
-    ThrowBadInput(file, "key 'hash': hexadecimal digits are expected");
+  index.identity = Hash(json, "hash", file);
   const auto shards = json.find("shards");
   if (shards == json.end() || !shards->is_array()) ThrowBadInput(file, "key 'shards': a list is expected");
   const auto problem = [&](const std::string& line) {
     ++index.skipped;
     if (skip) skip(line);
   };
-  std::set<std::string> seen;
+  std::set<fs::path> seen;
   for (const nlohmann::json& entry : *shards) {
-    const auto name = entry.is_object() ? entry.find("file") : entry.end();
-    if (!entry.is_object() || name == entry.end() || !name->is_string())
-      ThrowBadInput(file, "a shard without 'file'");
-    const std::string text = name->get<std::string>();
-    if (text.empty() || text == "." || text == ".." ||
-        text.find_first_of(std::string_view("/\\\0", 3)) != text.npos)
-      ThrowBadInput(file, "a shard's file must be a plain name inside the folder");
-    if (!seen.insert(text).second) ThrowBadInput(file, "names shard '", text, "' twice");
-    const fs::path path = folder / text;
+    const ShardFile shard = ShardOf(entry, folder, file);
+    if (!seen.insert(shard.path).second)
+      ThrowBadInput(file, "names shard '", shard.path.filename(), "' twice");
     std::error_code code;
-    if (!fs::exists(path, code)) ThrowBadInput(path.string(), "is absent, but ", kShardsFile, " names it");
-    index.shards.push_back(path);
-    const TarListing listing = ListTar(path);
+    if (!fs::exists(shard.path, code))
+      ThrowBadInput(shard.path.string(), "is absent, but ", kShardsFile, " names it");
+    if (const uint64_t bytes = fs::file_size(shard.path, code); code || bytes != shard.bytes) {
+      index.skipped += Integer(entry, "samples", 0, kMaxSamples, file);
+      if (skip)
+        skip(StrCat(shard.path.string(), ": is damaged: ", bytes, " bytes, ", kShardsFile, " says ",
+                    shard.bytes, "; all of it is skipped"));
+      continue;
+    }
+    index.shards.push_back(shard);
+    const TarListing listing = ListTar(shard.path);
     for (const std::string& line : listing.problems) problem(line);
     AddSamples(listing, uint32_t(index.shards.size() - 1), index, problem);
   }
   return index;
 }
 
-TrainingClip ReadShardSample(const ShardIndex& index, const ShardSample& sample) {
-  const fs::path& shard = index.shards[sample.shard];
+TrainingClip ReadShardSample(const ShardIndex& index, const ShardSample& sample,
+                             const std::function<std::string(const void*, size_t)>& hash) {
+  const fs::path& shard = index.shards[sample.shard].path;
   TrainingClip clip;
   clip.name = shard.string() + ":" + sample.key;
   if (sample.json_size > kMaxSampleJson)
@@ -162,10 +181,16 @@ TrainingClip ReadShardSample(const ShardIndex& index, const ShardSample& sample)
   const uint64_t bytes = uint64_t(clip.frames) * uint64_t(clip.height) * uint64_t(clip.width) * 3;
   if (bytes != sample.pixels_size)
     ThrowBadInput(clip.name, "has ", sample.pixels_size, " bytes of pixels, ", bytes, " are expected");
+  if (clip.frames != 1 && clip.frames != index.info.frames)
+    ThrowBadInput(clip.name, "has ", clip.frames, " frames, ", kShardsFile, " says ", index.info.frames);
   clip.fps = Number(json, "fps", 0.01, 1000, clip.name);
   clip.motion_bucket_id = Number(json, "motion_bucket_id", 0, 255, clip.name);
   clip.pixels.resize(bytes);
   ReadRange(shard, sample.pixels_at, bytes, clip.pixels.data());
+  if (!hash) return clip;
+  const std::string found = hash(clip.pixels.data(), bytes), wanted = Hash(json, "content_hash", clip.name);
+  if (found != wanted)
+    ThrowBadInput(clip.name, "is damaged: its pixels hash to ", found, ", its JSON says ", wanted);
   return clip;
 }
 

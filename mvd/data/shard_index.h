@@ -12,6 +12,13 @@
 
 namespace mvd {
 
+// One file, and what shards.json says of it.
+struct ShardFile {
+  std::filesystem::path path;
+  uint64_t bytes = 0;
+  std::string xxh128;  // of the whole file, hexadecimal
+};
+
 struct ShardSample {
   uint32_t shard = 0;  // index into ShardIndex::shards
   std::string key;
@@ -22,16 +29,18 @@ struct ShardSample {
 struct ShardIndex {
   ShardFolderInfo info;
   std::string identity;  // names the content for a checkpoint: shards.json's own hash of its shards
-  std::vector<std::filesystem::path> shards;
+  std::vector<ShardFile> shards;
   std::vector<ShardSample> samples;  // whole ones, in the order of the files
   int64_t skipped = 0;
 };
 
-// Errors as MakeShardSource; `skip` is told one line for each thing that is passed over.
+// Errors as MakeShardSource; `skip` is told one line for each thing that is passed over. A shard whose size
+// is not what shards.json says is damaged: none of its samples is listed.
 ShardIndex ReadShardIndex(const std::filesystem::path& folder,
                           const std::function<void(const std::string&)>& skip);
 
-// Error(kBadInput) naming shard and key where the JSON or the size is wrong.
-TrainingClip ReadShardSample(const ShardIndex& index, const ShardSample& sample);
+// Error(kBadInput) naming shard and key where the JSON, the size or, with `hash`, the pixels are wrong.
+TrainingClip ReadShardSample(const ShardIndex& index, const ShardSample& sample,
+                             const std::function<std::string(const void*, size_t)>& hash);
 
 }  // namespace mvd

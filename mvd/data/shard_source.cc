@@ -55,11 +55,13 @@ class ShardSource : public ClipSource {
       const uint32_t sample = order_[(place + step) % count];
       if (bad_.contains(sample)) continue;
       try {
-        return ReadShardSample(index_, index_.samples[sample]);
+        CheckShard(index_.samples[sample].shard);
+        if (bad_.contains(sample)) continue;
+        return ReadShardSample(index_, index_.samples[sample], options_.hash_bytes);
       } catch (const Error& error) {
         bad_.insert(sample);
         ++skipped_;
-        if (options_.on_skip) options_.on_skip(error.what());
+        Report(error.what());
       }
     }
     ThrowBadInput(options_.folder.string(), "none of its ", count, " clips can be read");
@@ -91,6 +93,25 @@ class ShardSource : public ClipSource {
   int64_t Skipped() const override { return skipped_; }
 
  private:
+  void Report(const std::string& line) const {
+    if (options_.on_skip) options_.on_skip(line);
+  }
+
+  // Holds a shard against its hash, once; all samples of a damaged one are bad.
+  void CheckShard(uint32_t shard) {
+    if (!options_.hash_file || !checked_.insert(shard).second) return;
+    const ShardFile& file = index_.shards[shard];
+    const std::string found = options_.hash_file(file.path);
+    if (found == file.xxh128) return;
+    int64_t lost = 0;
+    for (uint32_t i = 0; i < index_.samples.size(); ++i) {
+      if (index_.samples[i].shard == shard) lost += bad_.insert(i).second;
+    }
+    skipped_ += lost;
+    Report(StrCat(file.path.string(), ": is damaged: xxh128 ", found, ", ", kShardsFile, " says ",
+                  file.xxh128, "; its ", lost, " clips are skipped"));
+  }
+
   void Shuffle(uint64_t epoch) {
     if (!order_.empty() && epoch == epoch_) return;
     order_ = Permutation(index_.samples.size(), options_.seed, epoch);
@@ -101,8 +122,8 @@ class ShardSource : public ClipSource {
   ShardIndex index_;
   uint64_t taken_ = 0;  // calls of Next so far
   uint64_t epoch_ = 0;
-  std::vector<uint32_t> order_;  // of epoch_; empty before the first call
-  std::set<uint32_t> bad_;
+  std::vector<uint32_t> order_;       // of epoch_; empty before the first call
+  std::set<uint32_t> bad_, checked_;  // samples, shards
   int64_t skipped_ = 0;
 };
 

@@ -22,7 +22,12 @@ struct ShardOptions {
   uint64_t seed = 0;
   int rank = 0, ranks = 1;  // 0 <= rank < ranks
   ShardEntries entries = ShardEntries::kClips;
-  // Told once of every member that is skipped: file, member, reason. May be empty.
+  // XXH3 (128 bits, hexadecimal), which this library does without. Of bytes: every sample's pixels are held
+  // against its key "content_hash". Of a whole file: a shard is held against shards.json, once, before the
+  // first of its samples is read. Empty: not compared; a shard's size always is.
+  std::function<std::string(const void*, size_t)> hash_bytes = {};
+  std::function<std::string(const std::filesystem::path&)> hash_file = {};
+  // Told once of every shard or member that is skipped: file, member, reason. May be empty.
   std::function<void(const std::string&)> on_skip = {};
 };
 
@@ -37,8 +42,8 @@ ShardFolderInfo ReadShardFolderInfo(const std::filesystem::path& folder);
 
 // An epoch is a permutation of all samples, drawn from (seed, epoch) and dealt round-robin to the ranks; its
 // end is filled from its start, so that every rank gets the same number of clips from shards of any sizes.
-// A sample that cannot be read is replaced by the one behind it in the permutation: the k-th call of Next
-// is the k-th on every rank, and a position is good for all ranks.
+// A sample that cannot be read, or lies in a damaged shard, is replaced by the one behind it in the
+// permutation: the k-th call of Next is the k-th on every rank, and a position is good for all ranks.
 // Error(kNotFound) without the folder; Error(kBadInput) where shards.json is bad, a shard it names is absent,
 // or no sample of the wanted kind is left. Next throws Error(kBadInput) where no sample can be read.
 std::unique_ptr<ClipSource> MakeShardSource(ShardOptions options);

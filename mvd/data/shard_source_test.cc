@@ -3,6 +3,7 @@
 
 #include <gtest/gtest.h>
 
+#include <algorithm>
 #include <map>
 #include <set>
 
@@ -29,7 +30,8 @@ class ShardSourceTest : public TarScratchTest {
     std::string list;
     for (size_t i = 0; i < bodies.size(); ++i) {
       WriteText(folder_ / StrCat("s", i, ".tar"), bodies[i]);
-      list += StrCat(i ? "," : "", "{\"file\":\"s", i, ".tar\"}");
+      list += StrCat(i ? "," : "", "{\"file\":\"s", i, ".tar\",\"samples\":2,\"bytes\":", bodies[i].size(),
+                     ",\"xxh128\":\"", i, "a\"}");
     }
     WriteText(folder_ / kShardsFile,
               StrCat("{\"format\":\"", kShardsFormat, "\",\"height\":2,\"width\":3,\"frames\":2,\"fps\":7.5,",
@@ -164,13 +166,65 @@ TEST_F(ShardSourceTest, BrokenSamplesAreReportedOnceAndReplacedWithoutAShift) {
   for (const int id : {0, 2, 3, 5}) EXPECT_GE(seen[id], 3) << id;
 }
 
-TEST_F(ShardSourceTest, ATruncatedShardLosesOnlyItsEnd) {
-  const std::string whole = Sample(0) + Sample(1) + kTarEnd;
-  Shards({whole.substr(0, Sample(0).size() + 512 + 10), Sample(2) + kTarEnd});
+TEST_F(ShardSourceTest, AShardOfAnotherSizeIsReportedAndSkipped) {
+  Shards({Sample(0) + Sample(1) + kTarEnd, Sample(2) + kTarEnd});
+  std::filesystem::resize_file(folder_ / "s0.tar", 1500);
   auto source = Open();
-  EXPECT_EQ(source->Skipped(), 1);
-  const auto ids = Ids(*source, 4);
-  EXPECT_EQ(std::set<int>(ids.begin(), ids.end()), (std::set<int>{0, 2}));
+  EXPECT_EQ(source->Skipped(), 2);
+  ASSERT_EQ(lines_.size(), 1u);
+  EXPECT_NE(lines_[0].find("s0.tar: is damaged: 1500 bytes, shards.json says 5120"), std::string::npos)
+      << lines_[0];
+  EXPECT_EQ(Ids(*source, 2), (std::vector<int>{2, 2}));
+}
+
+TEST_F(ShardSourceTest, AShardOfAnotherHashIsReportedOnceAndSkipped) {
+  UnevenShards();
+  std::map<std::string, int> asked;
+  auto source =
+      MakeShardSource({.folder = folder_,
+                       .seed = 1,
+                       .hash_file =
+                           [&](const std::filesystem::path& path) {
+                             const std::string name = path.filename();
+                             ++asked[name];
+                             return name == "s1.tar" ? std::string("bad") : StrCat(name.substr(1, 1), "a");
+                           },
+                       .on_skip = [this](const std::string& line) { lines_.push_back(line); }});
+  EXPECT_TRUE(asked.empty());  // nothing is read before it is needed
+  const auto ids = Ids(*source, 21);
+  EXPECT_EQ(std::set<int>(ids.begin(), ids.end()), (std::set<int>{0, 5, 6}));
+  EXPECT_EQ(source->Skipped(), 4);
+  ASSERT_EQ(lines_.size(), 1u);
+  EXPECT_NE(lines_[0].find("s1.tar: is damaged: xxh128 bad, shards.json says 1a; its 4 clips are skipped"),
+            std::string::npos)
+      << lines_[0];
+  EXPECT_EQ(asked, (std::map<std::string, int>{{"s0.tar", 1}, {"s1.tar", 1}, {"s2.tar", 1}}));
+}
+
+TEST_F(ShardSourceTest, ASampleOfOtherPixelsIsReportedAndSkipped) {
+  Shards({Sample(0, kFrames, ",\"content_hash\":\"0\"") + Sample(1, kFrames, ",\"content_hash\":\"2\"") +
+          Sample(2) + kTarEnd});
+  auto source = MakeShardSource(
+      {.folder = folder_,
+       .seed = 1,
+       .hash_bytes = [](const void* data, size_t) { return StrCat(int(*static_cast<const char*>(data))); },
+       .on_skip = [this](const std::string& line) { lines_.push_back(line); }});
+  EXPECT_EQ(Ids(*source, 3), (std::vector<int>{0, 0, 0}));
+  EXPECT_EQ(source->Skipped(), 2);
+  std::sort(lines_.begin(), lines_.end());
+  ASSERT_EQ(lines_.size(), 2u);
+  EXPECT_NE(lines_[0].find("s0.tar:k1: is damaged: its pixels hash to 1, its JSON says 2"),
+            std::string::npos);
+  EXPECT_NE(lines_[1].find("s0.tar:k2: key 'content_hash'"), std::string::npos) << lines_[1];
+}
+
+TEST_F(ShardSourceTest, AShardThatNobodyCanReadAnyMoreIsSkippedSampleBySample) {
+  UnevenShards();
+  auto source = Open();
+  std::filesystem::remove(folder_ / "s1.tar");
+  const auto ids = Ids(*source, 14);
+  EXPECT_EQ(std::set<int>(ids.begin(), ids.end()), (std::set<int>{0, 5, 6}));
+  EXPECT_EQ(source->Skipped(), 4);
 }
 
 TEST_F(ShardSourceTest, WrongNumbersAreNamed) {
@@ -218,6 +272,11 @@ TEST_F(ShardSourceTest, BadFoldersAreErrors) {
                    "\"fps\":7,\"clips\":1,\"pictures\":0,\"hash\":\"a\",",
                    "\"shards\":[{\"file\":\"../s0.tar\"}]}"));
   Fails("plain name");
+  WriteText(folder_ / kShardsFile,
+            StrCat("{\"format\":\"", kShardsFormat, "\",\"height\":2,\"width\":3,\"frames\":2,",
+                   "\"fps\":7,\"clips\":1,\"pictures\":0,\"hash\":\"a\",",
+                   "\"shards\":[{\"file\":\"s0.tar\",\"bytes\":1}]}"));
+  Fails("key 'xxh128'");
   try {
     MakeShardSource({.folder = folder_ / "absent"});
     FAIL();

@@ -1,11 +1,11 @@
 #include "mvd/data/synth.h"
 
-#include <charconv>
 #include <cmath>
 
 #include "mvd/base/error.h"
 #include "mvd/data/flow_motion.h"
 #include "mvd/data/scene_kinds.h"
+#include "mvd/data/series.h"
 
 namespace mvd {
 namespace {
@@ -29,13 +29,9 @@ void CheckOptions(const SynthOptions& options) {
   CheckRange("fps", options.fps, 0.1, 1000);
   CheckRange("pace", options.pace, 0, 10);
   CheckRange("ranks", double(options.ranks), 1, 1e9);
+  CheckRange("clips", double(options.clips), 0, 1e15);
   CheckRange("rank", double(options.rank), 0, double(options.ranks - 1));
-  for (const SynthPhoto& photo : options.photos) {
-    if (photo.width < 1 || photo.height < 1 ||
-        photo.rgb.size() != size_t(photo.width) * size_t(photo.height) * 3)
-      ThrowUsage("synth: a photo of ", photo.width, "x", photo.height, " has ", photo.rgb.size(),
-                 " bytes, expected width * height * 3");
-  }
+  for (const SynthPhoto& photo : options.photos) CheckPhoto(photo);
 }
 
 // The kind by name, or drawn among those that the photos allow; those of photographs count double.
@@ -117,42 +113,34 @@ Rendered Render(const SynthOptions& options, uint64_t index, TrainingClip& clip,
 
 class SynthSource : public ClipSource {
  public:
-  explicit SynthSource(const SynthOptions& options) : options_(options), next_(uint64_t(options.rank)) {
+  explicit SynthSource(const SynthOptions& options)
+      : options_(options), series_("synth", options.seed, options.rank, options.ranks) {
     CheckOptions(options);
   }
 
   TrainingClip Next() override {
     TrainingClip clip;
-    Render(options_, next_, clip, nullptr);
-    next_ += uint64_t(options_.ranks);
+    const uint64_t n = series_.next();
+    Render(options_, options_.clips > 0 ? n % uint64_t(options_.clips) : n, clip, nullptr);
+    series_.Advance();
     return clip;
   }
-
-  std::string Position() const override { return StrCat(Prefix(), next_); }
-
-  void Seek(const std::string& position) override {
-    const std::string prefix = Prefix();
-    uint64_t next = 0;
-    const char* const end = position.data() + position.size();
-    const bool ours = position.starts_with(prefix);
-    const auto read = std::from_chars(position.data() + (ours ? prefix.size() : 0), end, next);
-    if (!ours || read.ec != std::errc() || read.ptr != end ||
-        next % uint64_t(options_.ranks) != uint64_t(options_.rank))
-      ThrowBadInput("", "position '", position, "' is not of this source, expected ", prefix,
-                    "N with N = ", options_.rank, " modulo ", options_.ranks);
-    next_ = next;
-  }
+  std::string Position() const override { return series_.Position(); }
+  void Seek(const std::string& position) override { series_.Seek(position); }
 
  private:
-  std::string Prefix() const {
-    return StrCat("synth:", options_.seed, ":", options_.rank, "/", options_.ranks, ":");
-  }
-
   SynthOptions options_;
-  uint64_t next_;
+  Series series_;
 };
 
 }  // namespace
+
+void CheckPhoto(const SynthPhoto& photo) {
+  if (photo.width < 1 || photo.height < 1 ||
+      photo.rgb.size() != size_t(photo.width) * size_t(photo.height) * 3)
+    ThrowUsage("synth: a photo of ", photo.width, "x", photo.height, " has ", photo.rgb.size(),
+               " bytes, expected width * height * 3");
+}
 
 std::vector<SynthKind> SynthKinds() {
   std::vector<SynthKind> kinds;

@@ -16,11 +16,15 @@ struct SynthPhoto {
   std::vector<uint8_t> rgb;
 };
 
+// Throws Error(kUsage) where the bytes are not width * height * 3.
+void CheckPhoto(const SynthPhoto& photo);
+
 struct SynthOptions {
   uint64_t seed = 0;
   int64_t frames = 14, height = 128, width = 256;
   double fps = 7;
   int64_t rank = 0, ranks = 1;     // this source takes clips rank, rank + ranks, ...
+  int64_t clips = 0;               // a source's clips, again and again; 0: endless
   std::vector<SynthPhoto> photos;  // without any, no scene shows photographs
   std::string kind;                // only this kind of scene; empty: any
   double pace = 0;                 // motion in frame heights a second, up to 10; 0: drawn for each clip

@@ -272,5 +272,17 @@ TEST(SynthNoise, PeriodicNoiseMeetsAtTheEdges) {
   EXPECT_LE(across, inside);
 }
 
+TEST(Synth, SoManyClipsAgainAndAgain) {
+  SynthOptions options = Small();
+  options.clips = 3;
+  const auto source = MakeSynthSource(options);
+  std::vector<TrainingClip> clips;
+  for (int i = 0; i < 7; ++i) clips.push_back(source->Next());
+  for (size_t i = 3; i < clips.size(); ++i) EXPECT_EQ(clips[i].pixels, clips[i - 3].pixels) << i;
+  EXPECT_NE(clips[0].pixels, clips[1].pixels);
+  source->Seek("synth:5:0/1:4");
+  EXPECT_EQ(source->Next().pixels, clips[1].pixels);
+}
+
 }  // namespace
 }  // namespace mvd

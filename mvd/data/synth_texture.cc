@@ -156,8 +156,10 @@ Texture FromPicture(const uint8_t* rgb, int picture_width, int picture_height, i
   const double top = (picture_height - scale * height) * crop.place_y;
   Texture texture(width, height);
   std::vector<Texel> row(static_cast<size_t>(picture_width));
+  const int first = std::max(int(left) - 2, 0);
+  const int last = std::min(int(left + scale * width) + 2, picture_width - 1);  // of the columns read
   // Boxes of at least one picture pixel, by their overlap: area means when shrinking, sharp when growing.
-  const double box = std::max(scale, 1.0);
+  const double box = std::max(scale * crop.box, 1.0);
   for (int y = 0; y < height; ++y) {
     const double cy = top + scale * (y + 0.5);
     const int y0 = std::max(int(Floor(cy - box / 2)), 0);
@@ -168,8 +170,8 @@ Texture FromPicture(const uint8_t* rgb, int picture_width, int picture_height, i
       const float weight = float(std::min(sy + 1.0, cy + box / 2) - std::max(double(sy), cy - box / 2));
       if (weight <= 0) continue;
       rows += weight;
-      const uint8_t* p = rgb + size_t(sy) * picture_width * 3;
-      for (int sx = 0; sx < picture_width; ++sx, p += 3) {
+      const uint8_t* p = rgb + (size_t(sy) * picture_width + first) * 3;
+      for (int sx = first; sx <= last; ++sx, p += 3) {
         const V4 c = {float(p[0]), float(p[1]), float(p[2]), 0};
         row[size_t(sx)].v += c * c * Splat(weight / (255.0f * 255.0f));
       }

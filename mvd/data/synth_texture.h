@@ -86,6 +86,7 @@ Texture MakeMaterial(Material material, int size, int cells, float hue, Stream& 
 struct Crop {
   float share = 1, place_x = 0.5f, place_y = 0.5f;
   bool mirror = false;  // left for right
+  float box = 1;        // side of the averaged box, in output pixels: less is sharper
 };
 Texture FromPicture(const uint8_t* rgb, int picture_width, int picture_height, int width, int height,
                     const Crop& crop);

@@ -1,13 +1,11 @@
 #include "mvd/train/checkpoint_files.h"
 
-#include <xxhash.h>
-
 #include <algorithm>
-#include <cstdio>
 #include <cstring>
 
 #include "mvd/base/atomic_file.h"
 #include "mvd/base/error.h"
+#include "mvd/io/content_hash.h"
 #include "mvd/io/json.h"
 #include "mvd/io/mapped_file.h"
 #include "mvd/io/safetensors.h"
@@ -22,15 +20,7 @@ constexpr char kFormat[] = "mobilevd checkpoint 1";
 constexpr char kState[] = "state.json";
 
 std::string Hash(const void* data, size_t size) {
-  XXH128_canonical_t bytes;
-  XXH128_canonicalFromHash(&bytes, XXH3_128bits(data, size));
-  std::string text;
-  char digits[3];
-  for (unsigned char byte : bytes.digest) {
-    std::snprintf(digits, sizeof(digits), "%02x", byte);
-    text += digits;
-  }
-  return text;
+  return ContentHash({static_cast<const char*>(data), size});
 }
 
 // Bytes before the first tensor's: what no tensor's hash covers.

@@ -46,10 +46,14 @@ std::string SigmaBins::NameOf(int bin) {
 
 void SigmaBins::Add(double sigma, double loss) {
   const size_t bin = size_t(BinOf(sigma));
-  sum_[bin] += loss, ++count_[bin];
+  values_[bin] += loss, values_[kBins + bin] += 1;
 }
 
-double SigmaBins::Mean(int bin) const { return sum_[size_t(bin)] / double(count_[size_t(bin)]); }
+void SigmaBins::Add(const SigmaBins& other) {
+  for (size_t i = 0; i < values_.size(); ++i) values_[i] += other.values_[i];
+}
+
+double SigmaBins::Mean(int bin) const { return values_[size_t(bin)] / values_[size_t(kBins + bin)]; }
 
 json SigmaBins::ToJson() const {
   json object = json::object();

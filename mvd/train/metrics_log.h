@@ -26,14 +26,15 @@ class SigmaBins {
   static std::string NameOf(int bin);  // "sigma<0.05", "0.05-0.2", ..., "sigma>=20"
 
   void Add(double sigma, double loss);
-  void Clear() { *this = {}; }
-  int64_t Count(int bin) const { return count_[size_t(bin)]; }
+  void Add(const SigmaBins& other);
+  int64_t Count(int bin) const { return int64_t(values_[size_t(kBins + bin)]); }
   double Mean(int bin) const;     // NaN where empty
   nlohmann::json ToJson() const;  // {"0.5-1": 0.12, ...}: bins that have samples
+  // Sums of losses, then counts, by bin: what processes add up.
+  std::array<double, 2 * kBins>& values() { return values_; }
 
  private:
-  std::array<double, kBins> sum_{};
-  std::array<int64_t, kBins> count_{};
+  std::array<double, 2 * kBins> values_{};
 };
 
 // One step's line. Values that are not finite are written as null in JSON and counted in `not_finite`.

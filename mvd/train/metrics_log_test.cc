@@ -50,8 +50,11 @@ TEST(SigmaBins, BinsAndNames) {
   bins.Add(0.01, 1), bins.Add(0.5, 2), bins.Add(0.999, 4), bins.Add(1, 8), bins.Add(700, 16);
   EXPECT_EQ(bins.ToJson().dump(), R"({"0.5-1":3.0,"1-2":8.0,"sigma<0.05":1.0,"sigma>=20":16.0})");
   EXPECT_TRUE(std::isnan(bins.Mean(1)));
-  bins.Clear();
-  EXPECT_TRUE(bins.ToJson().empty());
+  EXPECT_TRUE(SigmaBins().ToJson().empty());
+  SigmaBins more;
+  more.Add(0.7, 6), more.Add(3, 1);
+  more.Add(bins);  // (2 + 4 + 6) / 3 in one bin: sums and counts are added, not means
+  EXPECT_EQ(more.ToJson().dump(), R"({"0.5-1":4.0,"1-2":8.0,"2-5":1.0,"sigma<0.05":1.0,"sigma>=20":16.0})");
 }
 
 StepMetrics Metrics(int64_t step, double loss) {

@@ -5,6 +5,7 @@
 
 #include "mvd/cost/cost.h"
 #include "mvd/engine/components.h"
+#include "mvd/train/discriminator.h"
 #include "mvd/train/metrics_log.h"
 #include "mvd/train/run_models.h"
 
@@ -163,12 +164,12 @@ RunPlan PlanRun(const DiffusionConfig& config, int64_t processes) {
                                    config.image_encoder == "train" ? Role::kTrained : Role::kFrozen,
                                    config.run));
   }
-  // The clip's frames, and the first one again with its noise. Encoded one at a time as far as memory goes.
-  const Graph encode = FindComponent(encoder).build(c, {1, 1, config.data.height, config.data.width});
+  // A clip's frames and the first one again with its noise, in one call for each clip.
+  const int64_t images = config.data.latent_cache.empty() ? frames + 1 : 1;
+  const Graph encode = FindComponent(encoder).build(c, {images, 1, config.data.height, config.data.width});
   NetworkPlan autoencoder = PlanNetwork("autoencoder's encoder", encode, Role::kFrozen, config.run);
-  const int64_t images = batch * (config.data.latent_cache.empty() ? frames + 1 : 1);
-  autoencoder.forward_flops *= images;
-  autoencoder.step_flops *= images;
+  autoencoder.forward_flops *= batch;
+  autoencoder.step_flops *= batch;
   networks.push_back(autoencoder);
   return Summarise(config, models.origin, std::move(networks), processes);
 }
@@ -188,6 +189,13 @@ RunPlan PlanRun(const AutoencoderConfig& config, int64_t processes) {
   networks.push_back(PlanNetwork("tiny decoder",
                                  BuildTaesdDecoder(taesd, images, 1, height / factor, width / factor),
                                  decoder, config.run));
+  if (config.adversarial > 0) {
+    NetworkPlan critic = PlanNetwork("discriminator", BuildPatchDiscriminator(images, height, width),
+                                     Role::kTrained, config.run);
+    // It judges decoded pictures for the decoder, then those and the real ones for itself.
+    critic.step_flops *= 3, critic.activation_bytes *= 3;
+    networks.push_back(critic);
+  }
   return Summarise(config, models.origin, std::move(networks), processes);
 }
 

@@ -170,9 +170,9 @@ void ApplyOverride(const std::string& assignment, const std::vector<Option>& opt
   }
   const std::string key = assignment.substr(0, equals);
   const Option* const option = FindOption(options, key);
-  if (!option) ThrowUsage("--set: ", UnknownOption(options, key));
+  if (!option) ThrowUsage("command line: ", UnknownOption(options, key));
   const std::string reason = Set(*option, FromCommandLine(*option, assignment.substr(equals + 1)));
-  if (!reason.empty()) ThrowUsage("--set: key '", key, "' ", reason);
+  if (!reason.empty()) ThrowUsage("command line: key '", key, "' ", reason);
 }
 
 json WriteOptionsJson(const std::vector<Option>& options) {

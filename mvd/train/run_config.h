@@ -27,9 +27,11 @@ struct ModelSection {
 struct DataSection {
   std::string kind = "synth";  // synth | shards
   std::string folder;          // of shards
-  std::string photos;          // synth: folder of pictures to move; empty: drawn textures only
-  std::string latent_cache;    // folder for cached latents; empty: encode every clip again
-  std::string heldout;         // shards for the held-out loss; empty: synth of another seed
+  std::string photos;  // synth: folder of pictures to move; empty: drawn textures only; pictures: needed
+  std::string latent_cache;      // folder for cached latents; empty: encode every clip again
+  std::string verify = "clips";  // clips | shards: what is held against hashes
+  std::string heldout;  // shards (pictures: photos) for the held-out loss; empty: synth of another seed
+  int64_t clips = 0;    // synth: as many, again and again; 0: endless
   int64_t height = 256, width = 512, frames = 14;
   double fps = 7;
 };
@@ -112,11 +114,13 @@ struct DiffusionConfig : CommonConfig {
 
 // `train autoencoder`: the tiny autoencoder, frame by frame.
 struct AutoencoderConfig : CommonConfig {
-  std::string part = "both";  // both | encoder | decoder
-  double l1 = 1, mse = 0;     // weights of the errors per pixel, images in [-1,1]
-  double edges = 0.25;        // weight of the L1 error of Laplacian pyramids
-  double latent_norm = 0.01;  // weight of (mean^2 + (std-1)^2) of latents: what diffusion expects
-  double latent_noise = 0;    // standard deviation of noise put on latents before decoding
+  std::string part = "both";          // both | encoder | decoder
+  double l1 = 1, mse = 0;             // weights of the errors per pixel, images in [-1,1]
+  double edges = 0.25;                // weight of the L1 error of Laplacian pyramids
+  double latent_norm = 0.01;          // weight of (mean^2 + (std-1)^2) of latents: what diffusion expects
+  double latent_noise = 0;            // standard deviation of noise put on latents before decoding
+  double adversarial = 0;             // weight of a patch discriminator's judgement; 0: there is none
+  int64_t adversarial_start = 50000;  // samples after which it begins
 
   AutoencoderConfig();
 };

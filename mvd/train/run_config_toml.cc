@@ -62,6 +62,12 @@ void CheckCommon(const CommonConfig& config, const std::string& file) {
   if (config.data.kind == "shards" && config.data.folder.empty()) {
     fail("data.folder", "is empty, expected a folder of shards because data.kind is \"shards\"");
   }
+  if (config.data.kind == "pictures") {
+    const char* const why = " because data.kind is \"pictures\"";
+    if (config.data.photos.empty()) fail("data.photos", "is empty, expected a folder of photos", why);
+    if (config.data.heldout.empty()) fail("data.heldout", "is empty, expected a folder of other photos", why);
+    if (config.data.frames != 1) fail("data.frames", "is ", config.data.frames, ", expected 1", why);
+  }
   if (config.schedule.kind == "cosine" && config.schedule.warmup_steps >= config.run.steps) {
     fail("schedule.warmup_steps", "is ", config.schedule.warmup_steps, ", expected fewer than run.steps, ",
          config.run.steps, ", because schedule.kind is \"cosine\"");

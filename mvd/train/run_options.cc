@@ -58,12 +58,21 @@ void AddModel(List& list, ModelSection& model) {
 
 void AddData(List& list, DataSection& data) {
   list.section = "data";
-  list.Text("kind", data.kind, {"synth", "shards"}, "clips made on the fly, or prepared ones from a folder");
+  list.Text("kind", data.kind, {"synth", "pictures", "shards"},
+            "clips made on the fly, single frames of photos and scenes, or prepared clips from a folder");
   list.Text("folder", data.folder, {}, "folder of shards that `data prepare` wrote").on_resume = kAllowed;
-  list.Text("photos", data.photos, {}, "synth: folder of pictures to move; empty: drawn textures only");
+  list.Text("verify", data.verify, {"clips", "shards"},
+            "hold each clip's pixels against its hash; shards: each file too, read whole when it is first "
+            "needed")
+      .on_resume = kAllowed;
+  list.Text("photos", data.photos, {},
+            "synth: folder of pictures to move; empty: drawn textures only; pictures: folder of them");
   list.Text("latent_cache", data.latent_cache, {}, "folder for encoded clips; empty: encode each clip again")
       .on_resume = kAllowed;
-  list.Text("heldout", data.heldout, {}, "shards for the held-out loss; empty: synth clips of another seed");
+  list.Text("heldout", data.heldout, {},
+            "shards (pictures: a folder of photos) for the held-out loss; empty: clips of another seed");
+  list.Number("clips", data.clips, 0, kMany, "clips",
+              "synth: as many, again and again, so that cached latents are found; 0: endless");
   list.Number("height", data.height, 8, 8192, "pixels", "of the clips, a multiple of 8");
   list.Number("width", data.width, 8, 8192, "pixels", "of the clips, a multiple of 8");
   list.Number("frames", data.frames, 1, 1024, "frames", "of a clip");
@@ -182,6 +191,10 @@ std::vector<Option> ListOptions(AutoencoderConfig& config) {
   list.Number("latent_norm", config.latent_norm, 0, 1e6, "", "weight of mean^2 + (std-1)^2 of the latents");
   list.Number("latent_noise", config.latent_noise, 0, 10, "",
               "standard deviation of noise on latents before decoding");
+  list.Number("adversarial", config.adversarial, 0, 1e6, "",
+              "weight of a patch discriminator's judgement, which is trained along; 0: there is none");
+  list.Number("adversarial_start", config.adversarial_start, 0, kMany, "samples",
+              "before the discriminator begins, so that there is something to judge");
   return std::move(list.options);
 }
 

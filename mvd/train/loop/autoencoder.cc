@@ -4,6 +4,8 @@
 #include <c10/core/GradMode.h>
 
 #include "mvd/base/error.h"
+#include "mvd/engine/random_weights.h"
+#include "mvd/train/discriminator.h"
 #include "mvd/train/loop/data.h"
 #include "mvd/train/loop/draws.h"
 #include "mvd/train/loop/export.h"
@@ -29,7 +31,8 @@ struct AutoencoderModel {
   AutoencoderConfig config;
   at::Device device;
   TaesdConfig taesd;
-  Parameters all;  // both halves; the half that is not trained has no gradients
+  Parameters all;            // both halves; the half that is not trained has no gradients
+  Parameters discriminator;  // empty where there is none
   GraphCache graphs, guarded;
   std::vector<TrainingClip> held_out;
 };
@@ -56,6 +59,26 @@ Reconstruction Reconstruct(AutoencoderModel& m, const Parameters& weights, const
   // Sides that are no multiple of the factor decode to the next one.
   r.image = r.image.narrow(2, 0, h).narrow(3, 0, w);
   return r;
+}
+
+struct Judgement {
+  at::Tensor real, made;          // logits whose gradients reach the discriminator alone
+  at::Tensor made_for_generator;  // the same as `made`; its gradients reach the picture alone
+};
+
+// One optimiser trains both: each has its own loss, and neither sees the gradients of the other's.
+Judgement Judge(const Parameters& weights, const at::Tensor& images, const at::Tensor& made,
+                GraphCache& graphs) {
+  const int64_t n = images.size(0), h = images.size(2), w = images.size(3);
+  const TorchGraph& graph =
+      graphs.Get({"discriminator", n, 1, h, w}, [&] { return BuildPatchDiscriminator(n, h, w); });
+  Parameters fixed;
+  for (const auto& [name, tensor] : weights)
+    if (name.starts_with(kDiscriminator)) fixed[name] = tensor.detach();
+  const auto logits = [&](const Parameters& p, const at::Tensor& x) {
+    return graph.Run(p, {{"image", x}}).at("logits");
+  };
+  return {logits(weights, images), logits(weights, made.detach()), logits(fixed, made)};
 }
 
 TrainLoss LossOf(AutoencoderModel& m, const Parameters& weights, const std::vector<TrainingItem>& items,
@@ -89,6 +112,16 @@ TrainLoss LossOf(AutoencoderModel& m, const Parameters& weights, const std::vect
   if (c.edges > 0) add("edges", c.edges, PyramidLoss(r.image, images).mean());
   const at::Tensor mean = r.latent.mean({0, 1, 2, 3}), deviation = r.latent.std({0, 1, 2, 3}, false);
   add("latent_norm", c.latent_norm, (mean.square() + (deviation - 1).square()).mean());
+  // Held-out losses say how near pictures are, whoever judges them.
+  const bool judged =
+      items.front().sample >= uint64_t(c.adversarial_start) && items.front().sample < kHeldOutSamples;
+  // Named from the first step on: processes add up their parts, and one may begin a step before another.
+  if (c.adversarial > 0) loss.parts["adversarial"] = loss.parts["discriminator"] = 0;
+  if (c.adversarial > 0 && judged) {
+    const Judgement j = Judge(weights, images, r.image, guard ? m.guarded : m.graphs);
+    add("adversarial", c.adversarial, GeneratorLoss(j.made_for_generator));
+    add("discriminator", 1, DiscriminatorLoss(j.real, j.made));
+  }
   return loss;
 }
 
@@ -135,6 +168,11 @@ void LoadAutoencoder(AutoencoderModel& m) {
   const auto weights = model.Weights("taesd_encoder"), decoder = model.Weights("taesd_decoder");
   m.all = LoadParameters(BuildTaesdEncoder(m.taesd, 1, 64, 64), *weights, m.device);
   m.all.merge(LoadParameters(BuildTaesdDecoder(m.taesd, 1, 1, 8, 8), *decoder, m.device));
+  if (m.config.adversarial > 0) {
+    const Graph judge = BuildPatchDiscriminator(1, 64, 64);
+    RandomWeights random(judge, uint64_t(m.config.run.seed), DType::kF32, {HardwareThreads()});
+    m.discriminator = LoadParameters(judge, random, m.device);
+  }
 }
 
 }  // namespace
@@ -154,6 +192,7 @@ TrainTask MakeAutoencoderTask(const AutoencoderConfig& config, at::Device device
     else
       tensor = tensor.detach();
   }
+  task.trained.insert(model->discriminator.begin(), model->discriminator.end());
   for (auto it = task.trained.rbegin(); it != task.trained.rend(); ++it)
     task.backward_order.push_back(it->first);
   task.loss = [model](const Parameters& weights, const std::vector<TrainingItem>& items, bool guard) {
@@ -166,6 +205,7 @@ TrainTask MakeAutoencoderTask(const AutoencoderConfig& config, at::Device device
   task.export_model = [model](const Parameters& weights, const std::filesystem::path& folder,
                               const Metadata& metadata) {
     Parameters all = weights;
+    for (const auto& [name, tensor] : model->discriminator) all.erase(name);
     all.insert(model->all.begin(), model->all.end());
     ExportTaesd(model->taesd, all, folder, metadata);
   };

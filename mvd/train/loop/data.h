@@ -1,7 +1,9 @@
 // Which clips a run trains on and which it is judged by, from [data].
 #pragma once
 
+#include <functional>
 #include <memory>
+#include <string>
 #include <vector>
 
 #include "mvd/data/clip_source.h"
@@ -9,8 +11,10 @@
 
 namespace mvd {
 
-// This rank's part of the training clips.
-std::unique_ptr<ClipSource> MakeClipSource(const DataSection& data, uint64_t seed, int rank, int world);
+// This rank's part of the training clips; `note` is told of every shard and clip that is skipped.
+// Error(kBadInput) where shards hold clips of another shape than [data] says.
+std::unique_ptr<ClipSource> MakeClipSource(const DataSection& data, uint64_t seed, int rank, int world,
+                                           const std::function<void(const std::string&)>& note);
 
 // The first `count` clips of the held-out part, the same in every run of one [data]: heldout's shards, or the
 // procedural source under a seed that no run trains with.

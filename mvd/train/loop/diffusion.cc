@@ -30,12 +30,6 @@ at::Tensor Noise(uint64_t seed, uint64_t sample, NoiseKind kind, at::IntArrayRef
   return noise;
 }
 
-void CheckClip(const TrainingClip& clip, const DataSection& data) {
-  if (clip.frames == data.frames && clip.height == data.height && clip.width == data.width) return;
-  ThrowBadInput(clip.name, "clip of ", clip.frames, " frames of ", clip.width, "x", clip.height,
-                ", expected ", data.frames, " of ", data.width, "x", data.height);
-}
-
 // Unscaled latents (T,1,h,w,C), from the cache or by `encode`, which then fills it.
 template <class Encode>
 at::Tensor CachedLatents(LatentCache& cache, const TrainingClip& clip, Encode encode) {
@@ -98,7 +92,6 @@ double MotionBucket(const DiffusionConfig& c, const TrainingClip& clip) {
 
 EncodedClip EncodeClip(DiffusionModel& m, const TrainingItem& item, bool drop_conditions) {
   const TrainingClip& clip = item.clip;
-  CheckClip(clip, m.config.data);
   const uint64_t seed = uint64_t(m.config.run.seed);
   EncodedClip e;
   e.draws = DrawSample(seed, item.sample, DrawsOf(m.config));

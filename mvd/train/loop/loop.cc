@@ -3,6 +3,7 @@
 #include <ATen/ATen.h>
 #include <c10/core/GradMode.h>
 
+#include <algorithm>
 #include <cmath>
 #include <optional>
 
@@ -38,7 +39,7 @@ class Run {
         folder_(task.common.run.out),
         store_(PrepareFolder(),
                {task.common.output.checkpoint_keep, task.common.output.checkpoint_keep_every}, hooks.note),
-        source_(MakeClipSource(task.common.data, task.seed, group.rank(), group.world())),
+        source_(MakeClipSource(task.common.data, task.seed, group.rank(), group.world(), hooks.note)),
         reducer_(task.trained, task.backward_order, group) {
     Start(resume);
   }
@@ -112,8 +113,7 @@ class Run {
     const int64_t parts = task_.common.run.accumulation;
     drawn_ = uint64_t(state_.samples / group_.world());
     ClearGradients(task_.trained);
-    at::Tensor sums = at::zeros({2}, at::kDouble);  // loss, cancelled
-    std::vector<TrainingItem> items;
+    std::vector<TrainingItem> items, suspects;  // the first that are not finite, else the last
     for (int64_t i = 0; i < parts; ++i) {
       const Stopwatch data;
       items = NextItems();
@@ -121,22 +121,36 @@ class Run {
       const TrainLoss loss = task_.loss(task_.trained, items, false);
       if (i + 1 == parts) reducer_.Begin();
       (loss.value / double(parts)).backward();
-      sums[0] += loss.value.detach().to(at::kCPU, at::kDouble) / double(parts);
-      report.sigma = loss.sigma;
-      report.parts = loss.parts;
+      if (std::isfinite(report.loss)) suspects = std::move(items);
+      report.loss += loss.value.item<double>() / double(parts);
+      report.sigma.Add(loss.sigma);
+      for (const auto& [name, value] : loss.parts) report.parts[name] += value / double(parts);
     }
     reducer_.Finish();
-    sums[1] = hooks_.cancel && hooks_.cancel->cancelled() ? 1.0 : 0.0;
-    sums = sums.to(task_.device);
-    group_.Sum(sums);
-    report.loss = sums[0].item<double>() / group_.world();
-    report.cancelled = sums[1].item<double>() > 0;
+    report.cancelled = hooks_.cancel && hooks_.cancel->cancelled();
+    Average(report);
     report.grad_norm = ClipGradients(task_.trained, task_.common.optimiser.clip_norm);
-    Update(report, items);
+    Update(report, suspects);
     return report;
   }
 
-  void Update(StepReport& report, const std::vector<TrainingItem>& items) {
+  // Over all processes; one that is cancelled cancels all.
+  void Average(StepReport& report) {
+    if (group_.world() == 1) return;
+    std::vector<double> values = {report.loss, report.cancelled ? 1.0 : 0.0};
+    for (const auto& [name, value] : report.parts) values.push_back(value);
+    values.insert(values.end(), report.sigma.values().begin(), report.sigma.values().end());
+    at::Tensor sums = at::tensor(values, at::TensorOptions(at::kDouble)).to(task_.device);
+    group_.Sum(sums);
+    sums = sums.to(at::kCPU);
+    const double* sum = sums.data_ptr<double>();
+    report.loss = *sum++ / group_.world();
+    report.cancelled = *sum++ > 0;
+    for (auto& [name, value] : report.parts) value = *sum++ / group_.world();
+    std::copy_n(sum, report.sigma.values().size(), report.sigma.values().begin());
+  }
+
+  void Update(StepReport& report, const std::vector<TrainingItem>& suspects) {
     const CommonConfig& c = task_.common;
     report.taken = state_.health.Judge(report.loss, report.grad_norm);
     if (report.taken) {
@@ -146,26 +160,38 @@ class Run {
       if (!state_.average.empty())
         UpdateAverage(task_.trained, EmaDecay(c.ema, state_.samples, GlobalBatch()), state_.average);
     } else {
-      BlameNode(items);
+      Blame(suspects);
     }
     ++state_.step;
     state_.samples += GlobalBatch();
   }
 
-  // Runs the last micro-batch again with every node watched. One bad step is skipped, a row of them ends the
-  // run.
-  void BlameNode(const std::vector<TrainingItem>& items) {
-    std::string why = "the loss is finite on a second run, the gradient was not";
+  // Runs the suspected clips of every process again with every node watched. One bad step is skipped, a row
+  // of them ends the run.
+  void Blame(const std::vector<TrainingItem>& suspects) {
+    std::string why;
     try {
       const c10::NoGradGuard guard;
-      task_.loss(task_.trained, items, true);
+      task_.loss(task_.trained, suspects, true);
     } catch (const Error& error) {
       why = error.what();
     }
+    std::vector<std::string> reasons = group_.Gather(why);
+    reasons.push_back("no node of the forward pass; " + BadGradient());
+    why = *std::find_if(reasons.begin(), reasons.end(), [](const std::string& r) { return !r.empty(); });
     const std::string line = "step " + std::to_string(state_.step + 1) + " skipped: not finite: " + why;
     Tell(line);
     if (task_.common.output.nan_guard || state_.health.bad_in_a_row >= kMostBadSteps)
       throw Error(Exit::kCheckFailed, "", line);
+  }
+
+  // In the order in which the backward pass made them.
+  std::string BadGradient() const {
+    for (const std::string& name : task_.backward_order) {
+      if (!task_.trained.at(name).grad().isfinite().all().item<bool>())
+        return "the first gradient is that of '" + name + "'";
+    }
+    return "the norm of the gradients";
   }
 
   bool Due(int64_t every) const { return every > 0 && state_.step % every == 0; }
@@ -206,9 +232,9 @@ class Run {
   void Samples(const Parameters& weights) {
     fs::create_directories(folder_ / "samples");
     const SampleReport report = task_.samples(weights, state_.step, folder_ / "samples");
-    const Image sheet = ReadImage(report.sheet);
-    log_->WriteImage(state_.step, "samples", sheet.height, sheet.width,
-                     ReadFile(report.sheet, size_t{1} << 30));
+    const std::string sheet = ReadFile(report.sheet, size_t{1} << 30);
+    const ImageSize size = PngSize(sheet);
+    log_->WriteImage(state_.step, "samples", size.height, size.width, sheet);
     if (!report.has_motion) return;
     motion_ = report;
     Tell("step " + std::to_string(state_.step) + ": " +

@@ -5,7 +5,9 @@
 #include <cmath>
 
 #include "mvd/base/error.h"
+#include "mvd/engine/random_weights.h"
 #include "mvd/sample/preconditioning.h"
+#include "mvd/train/discriminator.h"
 #include "mvd/train/loop/adamw.h"
 #include "mvd/train/loop/draws.h"
 #include "mvd/train/loop/losses.h"
@@ -119,6 +121,31 @@ TEST(PyramidLoss, IsZeroAtEqualityAndSeesDetail) {
   const at::Tensor board = ((rows + columns).remainder(2) * 2 - 1).to(at::kFloat) * 0.2 + 0.3;
   EXPECT_LT(PixelLoss(image + board, image)[0].item<double>(), 0.301);
   EXPECT_NEAR(PyramidLoss(image + board, image)[0].item<double>(), 0.5 / 3, 1e-6);
+}
+
+TEST(Adversarial, HingeLosses) {
+  const at::Tensor real = at::tensor({2.0, 0.5, -1.0}, at::kFloat),
+                   made = at::tensor({-3.0, 0.5}, at::kFloat);
+  EXPECT_NEAR(DiscriminatorLoss(real, made).item<double>(), (0 + 0.5 + 2) / 3.0 + (0 + 1.5) / 2, 1e-6);
+  EXPECT_NEAR(GeneratorLoss(made).item<double>(), 1.25, 1e-6);
+}
+
+TEST(Discriminator, SeesPatchesOfItsSizeAndGivesOneLogitForEach) {
+  const Graph graph = BuildPatchDiscriminator(2, 61, 120);
+  RandomWeights random(graph, 5, DType::kF32, {1});
+  const Parameters weights = LoadParameters(graph, random);
+  int64_t count = 0;
+  for (const auto& [name, tensor] : weights) {
+    EXPECT_TRUE(name.starts_with(kDiscriminator)) << name;
+    count += tensor.numel();
+  }
+  EXPECT_EQ(count, 94785);
+  const at::Tensor image = Normal({2, 1, 61, 120, 3}, 4).to(at::kFloat).requires_grad_(true);
+  const at::Tensor logits = TorchGraph(graph, {}).Run(weights, {{"image", image}}).at("logits");
+  ASSERT_EQ(logits.sizes(), at::IntArrayRef({2, 1, 8, 15, 1}));
+  logits[0].sum().backward();
+  EXPECT_GT(image.grad()[0].abs().sum().item<double>(), 0);
+  EXPECT_EQ(image.grad()[1].abs().sum().item<double>(), 0);  // pictures are judged one by one
 }
 
 class Environment : public testing::Test {

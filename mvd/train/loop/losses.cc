@@ -67,4 +67,10 @@ at::Tensor PyramidLoss(const at::Tensor& output, const at::Tensor& image, int le
   return (total + PerSample(d.abs())) / double(used + 1);
 }
 
+at::Tensor DiscriminatorLoss(const at::Tensor& real, const at::Tensor& made) {
+  return at::relu(1 - real).mean() + at::relu(1 + made).mean();
+}
+
+at::Tensor GeneratorLoss(const at::Tensor& made) { return -made.mean(); }
+
 }  // namespace mvd

@@ -31,4 +31,10 @@ at::Tensor PixelLoss(const at::Tensor& output, const at::Tensor& image);
 // equality. Levels end where a side would fall below 2 pixels.
 at::Tensor PyramidLoss(const at::Tensor& output, const at::Tensor& image, int levels = 4);
 
+// Hinge losses of a discriminator (Lim & Ye, arXiv 1705.02894) by its logits, each a mean over
+// all. The judge's: 0 where all real ones are above 1 and all made ones below -1.
+at::Tensor DiscriminatorLoss(const at::Tensor& real, const at::Tensor& made);
+// The generator's, of what it made.
+at::Tensor GeneratorLoss(const at::Tensor& made);
+
 }  // namespace mvd

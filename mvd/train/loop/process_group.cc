@@ -1,26 +1,92 @@
-// Sums over processes by c10d: Gloo, which also carries CUDA tensors by way of the host.
+// Sums over processes by c10d: NCCL for tensors on CUDA where LibTorch has it, else Gloo, for which they go
+// by way of the host.
 #include <ATen/ATen.h>
 
 #include <chrono>
 #include <cstdlib>
 #include <cstring>
+#include <thread>
+#include <torch/csrc/distributed/c10d/PrefixStore.hpp>
 #include <torch/csrc/distributed/c10d/ProcessGroupGloo.hpp>
 #include <torch/csrc/distributed/c10d/TCPStore.hpp>
+#ifdef USE_C10D_NCCL
+#include <torch/csrc/distributed/c10d/ProcessGroupNCCL.hpp>
+#endif
 
 #include "mvd/base/error.h"
+#include "mvd/train/loop/heartbeat.h"
 #include "mvd/train/loop/processes.h"
 
 namespace mvd {
 namespace {
 
-// How long the others may be busy alone (samples, held-out loss, a checkpoint of rank 0). A process that dies
-// closes its connections, which is noticed at once.
-constexpr std::chrono::minutes kSilence{30};
-constexpr std::chrono::seconds kMeeting{300};
+// Until all are there.
+constexpr std::chrono::minutes kMeeting{5};
+// Others may be busy alone for long (samples, held-out loss, a checkpoint of rank 0). A process that dies
+// closes its connections, one that is stopped has no heartbeat: both are noticed long before.
+constexpr std::chrono::hours kPatience{24};
+// Between two looks at a sum under way; a step takes a thousand times as long.
+constexpr std::chrono::microseconds kLook{100};
 
-[[noreturn]] void Lost(int rank, const std::exception& why) {
-  std::string reason = why.what();
-  reason = reason.substr(0, reason.find('\n'));
+using Store = c10::intrusive_ptr<c10d::Store>;
+using Backend = c10::intrusive_ptr<c10d::Backend>;
+
+Store MeetAtStore(const Processes& processes) {
+  c10d::TCPStoreOptions options;
+  options.port = uint16_t(processes.port);
+  // torchrun's agent serves the store itself and says so. It lives on when the agent starts all processes
+  // again.
+  const char* const agent = std::getenv("TORCHELASTIC_USE_AGENT_STORE");
+  const char* const attempt = std::getenv("TORCHELASTIC_RESTART_COUNT");
+  options.isServer = processes.rank == 0 && !(agent && std::strcmp(agent, "True") == 0);
+  options.numWorkers = size_t(processes.world);
+  options.waitWorkers = false;
+  options.timeout = kMeeting;
+  return c10::make_intrusive<c10d::PrefixStore>(
+      StrCat("mobilevd/", attempt ? attempt : "0"),
+      c10::make_intrusive<c10d::TCPStore>(processes.address, options));
+}
+
+std::unique_ptr<Heartbeat> StartHeartbeat(const Store& store, const Processes& processes) {
+  constexpr char kPort[] = "heartbeat_port";
+  if (processes.rank == 0) {
+    auto beat = Heartbeat::Listen(processes.world);
+    store->set(kPort, std::to_string(beat->port()));
+    return beat;
+  }
+  return Heartbeat::Join(processes.address, std::stoi(store->get_to_str(kPort)), processes.rank);
+}
+
+Backend MakeGloo(const Store& store, const Processes& processes) {
+  auto options = c10d::ProcessGroupGloo::Options::create(kMeeting);
+  const char* const interface = std::getenv("GLOO_SOCKET_IFNAME");
+  options->devices.push_back(interface ? c10d::ProcessGroupGloo::createDeviceForInterface(interface)
+                                       : c10d::ProcessGroupGloo::createDefaultDevice());
+  auto gloo = c10::make_intrusive<c10d::ProcessGroupGloo>(store, processes.rank, processes.world, options);
+  gloo->setTimeout(kPatience);
+  return gloo;
+}
+
+// `host`: whether sums take tensors on the CPU only.
+Backend MakeBackend(const Store& store, const Processes& processes, [[maybe_unused]] at::Device device,
+                    bool* host) {
+#ifdef USE_C10D_NCCL
+  if (device.is_cuda()) {
+    *host = false;
+    auto options = c10d::ProcessGroupNCCL::Options::create();
+    options->timeout = kPatience;
+    return c10::make_intrusive<c10d::ProcessGroupNCCL>(store, processes.rank, processes.world, options);
+  }
+#endif
+  *host = true;
+  return MakeGloo(store, processes);
+}
+
+// Gloo's reasons begin with "[file:line] " and end in advice.
+[[noreturn]] void Lost(int rank, std::string reason) {
+  if (const size_t end = reason.find("] "); reason.starts_with('[') && end != reason.npos)
+    reason.erase(0, end + 2);
+  reason = reason.substr(0, std::min(reason.find('\n'), reason.find(". ")));
   throw Error(Exit::kPartial, "",
               StrCat("rank ", rank, ": another process ended or is out of reach; this one ends too (", reason,
                      "); start all again with --resume"));
@@ -29,13 +95,32 @@ constexpr std::chrono::seconds kMeeting{300};
 }  // namespace
 
 struct Communicator::Group {
-  c10::intrusive_ptr<c10d::ProcessGroupGloo> gloo;
+  Backend backend;
+  bool host = true;
+  std::unique_ptr<Heartbeat> heartbeat;
   struct Pending {
     c10::intrusive_ptr<c10d::Work> work;
-    at::Tensor host, target;
+    at::Tensor sent, target;
     std::vector<at::Tensor> list;  // what the work points to
   };
   std::vector<Pending> pending;
+
+  // Throws what went wrong.
+  void Await(c10d::Work& work) const {
+    while (!work.isCompleted()) {
+      if (const int lost = heartbeat->lost(); lost >= 0)
+        throw std::runtime_error(StrCat("rank ", lost, " does not answer"));
+      std::this_thread::sleep_for(kLook);
+    }
+    work.wait();
+  }
+
+  [[noreturn]] void GiveUp(int rank, const std::exception& why) {
+    // Its destructor would wait for sums that never end.
+    (void)backend.release();
+    pending.clear();
+    Lost(rank, why.what());
+  }
 };
 
 Communicator::Communicator(const Processes& processes, at::Device device)
@@ -43,23 +128,11 @@ Communicator::Communicator(const Processes& processes, at::Device device)
   if (processes.world == 1) return;
   group_ = std::make_unique<Group>();
   try {
-    c10d::TCPStoreOptions store_options;
-    store_options.port = uint16_t(processes.port);
-    // torchrun's agent serves the store itself and says so.
-    const char* const agent = std::getenv("TORCHELASTIC_USE_AGENT_STORE");
-    store_options.isServer = processes.rank == 0 && !(agent && std::strcmp(agent, "True") == 0);
-    store_options.numWorkers = size_t(processes.world);
-    store_options.waitWorkers = false;
-    store_options.timeout = kMeeting;
-    const auto store = c10::make_intrusive<c10d::TCPStore>(processes.address, store_options);
-    auto options = c10d::ProcessGroupGloo::Options::create(kSilence);
-    const char* const interface = std::getenv("GLOO_SOCKET_IFNAME");
-    options->devices.push_back(interface ? c10d::ProcessGroupGloo::createDeviceForInterface(interface)
-                                         : c10d::ProcessGroupGloo::createDefaultDevice());
-    group_->gloo =
-        c10::make_intrusive<c10d::ProcessGroupGloo>(store, processes.rank, processes.world, options);
+    const Store store = MeetAtStore(processes);
+    group_->heartbeat = StartHeartbeat(store, processes);
+    group_->backend = MakeBackend(store, processes, device, &group_->host);
   } catch (const std::exception& error) {
-    Lost(processes.rank, error);
+    Lost(processes.rank, error.what());
   }
 }
 
@@ -67,15 +140,14 @@ Communicator::~Communicator() = default;
 
 void Communicator::StartSum(at::Tensor tensor) {
   if (!group_) return;
+  Group::Pending& p = group_->pending.emplace_back();
   try {
-    Group::Pending p;
     p.target = tensor;
-    p.host = tensor.is_cpu() ? tensor : tensor.to(at::kCPU);
-    p.list = {p.host};
-    p.work = group_->gloo->allreduce(p.list);
-    group_->pending.push_back(std::move(p));
+    p.sent = group_->host ? tensor.to(at::kCPU) : tensor;  // itself where it is on the CPU
+    p.list = {p.sent};
+    p.work = group_->backend->allreduce(p.list);
   } catch (const std::exception& error) {
-    Lost(processes_.rank, error);
+    group_->GiveUp(processes_.rank, error);
   }
 }
 
@@ -83,12 +155,11 @@ void Communicator::Finish() {
   if (!group_) return;
   try {
     for (Group::Pending& p : group_->pending) {
-      p.work->wait();
-      if (!p.target.is_same(p.host)) p.target.copy_(p.host);
+      group_->Await(*p.work);
+      if (!p.target.is_same(p.sent)) p.target.copy_(p.sent);
     }
   } catch (const std::exception& error) {
-    group_->pending.clear();
-    Lost(processes_.rank, error);
+    group_->GiveUp(processes_.rank, error);
   }
   group_->pending.clear();
 }
@@ -96,13 +167,18 @@ void Communicator::Finish() {
 std::vector<std::string> Communicator::Gather(const std::string& text) {
   if (!group_) return {text};
   // Lengths first, then all texts in rows of the longest one: a sum in which every other row is zero.
+  const auto summed = [&](at::Tensor host) {
+    at::Tensor tensor = host.to(device_);
+    Sum(tensor);
+    return tensor.to(at::kCPU);
+  };
   at::Tensor lengths = at::zeros({processes_.world}, at::kLong);
   lengths[processes_.rank] = int64_t(text.size());
-  Sum(lengths);
+  lengths = summed(lengths);
   const int64_t longest = std::max<int64_t>(1, lengths.max().item<int64_t>());
   at::Tensor rows = at::zeros({processes_.world, longest}, at::kByte);
   std::memcpy(rows[processes_.rank].data_ptr(), text.data(), text.size());
-  Sum(rows);
+  rows = summed(rows);
   std::vector<std::string> all;
   for (int i = 0; i < processes_.world; ++i) {
     const auto* bytes = static_cast<const char*>(rows[i].data_ptr());

@@ -22,7 +22,8 @@ struct Processes {
 Processes ReadProcesses();
 
 // Every process calls the same functions in the same order. With one process all are no-ops. A process that
-// dies, or is silent for `kSilence`, makes the others' next call throw an Error(kPartial) that says so.
+// dies, or runs no more (heartbeat.h), makes the others' next call throw an Error(kPartial) that says so. A
+// sum of tensors on CUDA is complete for what runs on the current stream afterwards.
 class Communicator {
  public:
   Communicator(const Processes& processes, at::Device device);

@@ -114,8 +114,7 @@ SampleReport SampleClips(DiffusionModel& m, const Parameters& weights, const std
                          int64_t step, const fs::path& folder) {
   const c10::NoGradGuard guard;
   const SvdComponents components = Components(m, weights);
-  const ClipFormat* const mp4 = FindClipFormat("mp4");
-  MVD_CHECK(mp4 != nullptr);
+  const ClipFormat& format = DefaultClipFormat();
   SampleReport report;
   std::vector<Tensor> rows;
   for (size_t i = 0; i < clips.size(); ++i) {
@@ -126,7 +125,7 @@ SampleReport SampleClips(DiffusionModel& m, const Parameters& weights, const std
     report.data_motion += MotionMagnitude(real.f32(), clip.frames) / double(clips.size());
     report.copy_ratio += FirstFrameCopyRatio(made.f32(), real.f32(), clip.frames) / double(clips.size());
     const Clip frames = FramesFromFloat(made.f32(), clip.frames, clip.height, clip.width, clip.fps);
-    WriteClip(frames, folder / (StepName(step) + "-" + std::to_string(i) + ".mp4"), *mp4, "");
+    WriteClip(frames, folder / StrCat(StepName(step), "-", i, ExtensionOf(format)), format, "");
     rows.push_back(std::move(real));
     rows.push_back(std::move(made));
   }

@@ -14,7 +14,7 @@ namespace mvd {
 void WriteContactSheet(const std::filesystem::path& file, const std::vector<Tensor>& rows);
 
 // Makes a clip of each held-out clip's first frame by mvd/sample with the graphs in training; writes
-// `folder`/step-N-K.mp4, and step-N.png with the real clip above each.
+// `folder`/step-N-K.mp4 (or DefaultClipFormat's), and step-N.png with the real clip above each.
 SampleReport SampleClips(DiffusionModel& model, const Parameters& weights,
                          const std::vector<TrainingClip>& clips, int64_t step,
                          const std::filesystem::path& folder);

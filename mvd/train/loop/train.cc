@@ -2,7 +2,11 @@
 #include "mvd/train/train.h"
 
 #include <ATen/Context.h>
+#include <c10/util/Exception.h>
 
+#include <new>
+
+#include "mvd/base/error.h"
 #include "mvd/train/loop/autoencoder.h"
 #include "mvd/train/loop/diffusion.h"
 #include "mvd/train/loop/loop.h"
@@ -11,6 +15,14 @@
 namespace mvd {
 namespace {
 
+// LibTorch's failures are many lines with a trace of the stack.
+[[noreturn]] void Rethrow(const c10::Error& error) {
+  const std::string what = error.what_without_backtrace();
+  const bool memory = dynamic_cast<const c10::OutOfMemoryError*>(&error) != nullptr;
+  if (memory || what.find("DefaultCPUAllocator") != what.npos) throw std::bad_alloc();
+  throw Error(Exit::kInternal, "", "internal error: LibTorch: " + what.substr(0, what.find('\n')));
+}
+
 template <class Config>
 TrainResult Train(const Config& config, bool resume, const TrainHooks& hooks,
                   TrainTask (*make_task)(const Config&, at::Device)) {
@@ -18,9 +30,13 @@ TrainResult Train(const Config& config, bool resume, const TrainHooks& hooks,
   PrepareTorch(config.run.threads);
   at::globalContext().setDeterministicAlgorithms(config.run.deterministic, /*warn_only=*/false);
   const at::Device device = DeviceOf(config.run.device, processes.local_rank);
-  Communicator group(processes, device);
-  TrainTask task = make_task(config, device);
-  return RunTraining(task, group, resume, hooks);
+  try {
+    Communicator group(processes, device);
+    TrainTask task = make_task(config, device);
+    return RunTraining(task, group, resume, hooks);
+  } catch (const c10::Error& error) {
+    Rethrow(error);
+  }
 }
 
 }  // namespace

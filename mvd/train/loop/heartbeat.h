@@ -1,0 +1,65 @@
+// Tells a process that is slow from one that no longer runs: a stopped process, a machine or a network that
+// went silent keep their connections, so that a sum over processes would wait for them for hours.
+#pragma once
+
+#include <atomic>
+#include <chrono>
+#include <memory>
+#include <mutex>
+#include <string>
+#include <thread>
+#include <vector>
+
+namespace mvd {
+
+struct HeartbeatTimes {
+  std::chrono::milliseconds every{2000};
+  // A process is lost that says nothing for more beats of one's own: 30 s, far above a busy machine's delays,
+  // far below a minute.
+  int most_missed = 15;
+};
+
+// One thread a process beats over TCP; rank 0 hears all, and tells all who is lost. The thread beats whatever
+// the process computes, so a long step is no silence. Silence is counted in beats of one's own: time in which
+// this process did not run itself (Ctrl-Z, a suspended machine) does not count against the others.
+class Heartbeat {
+ public:
+  // Rank 0: listens on a free port for ranks 1 to ranks - 1. Error(kPartial) where there is none.
+  static std::unique_ptr<Heartbeat> Listen(int ranks, HeartbeatTimes times = {});
+  // The others. Error(kPartial) where rank 0 cannot be reached.
+  static std::unique_ptr<Heartbeat> Join(const std::string& host, int port, int rank,
+                                         HeartbeatTimes times = {});
+  ~Heartbeat();  // says goodbye: a process that ends in order is not lost
+  Heartbeat(const Heartbeat&) = delete;
+  Heartbeat& operator=(const Heartbeat&) = delete;
+
+  int port() const { return port_; }
+  // A rank that is lost, or -1. Any thread.
+  int lost() const { return lost_; }
+
+ private:
+  struct Peer {
+    int socket = -1;
+    int rank = -1;       // -1: has not said yet
+    int missed = 0;      // own beats since it was heard
+    std::string unread;  // part of a message
+  };
+  explicit Heartbeat(HeartbeatTimes times) : times_(times) {}
+  void Start();
+  void Loop();
+  void Accept();
+  void Read(Peer& peer);
+  void Hear(Peer& peer, int word);
+  void Drop(Peer& peer);
+  void Lose(int rank);
+  void Tell(int word);
+
+  HeartbeatTimes times_;
+  int port_ = 0, own_rank_ = 0, ranks_ = 1;
+  int listener_ = -1, wake_[2] = {-1, -1};
+  std::vector<Peer> peers_;  // rank 0: of all that joined; others: rank 0
+  std::atomic<int> lost_ = -1;
+  std::thread thread_;
+};
+
+}  // namespace mvd
