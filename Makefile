@@ -3,11 +3,12 @@ MODEL ?=
 JOBS ?= $(shell nproc)
 BIN := build/release/mobilevd
 
-.PHONY: help demo test test-fast test-torch build setup setup-dev format lint asan tsan bench fuzz clean
+.PHONY: help demo test test-fast test-torch test-portable build setup setup-dev format lint asan tsan bench fuzz clean
 help:
 	@echo "make demo    build, and turn a photograph into a clip"
 	@echo "make test    build, and run every test"
 	@echo "make test-torch  the same with LibTorch: the torch executor and training"
+	@echo "make test-portable  LibTorch and header-only libraries alone (docs/building.md)"
 	@echo "make build   the program alone: $(BIN)"
 	@echo "make format | lint | asan | tsan | bench | fuzz | clean"
 
@@ -46,6 +47,9 @@ test-torch: setup-dev
 	    { cat build/torch/configure.log; exit 1; }; }
 	@cmake --build build/torch -j $(JOBS)
 	@cd build/torch && ctest --output-on-failure -L "torch|fast"
+
+test-portable: setup
+	@prefix=$$(tools/torch_prefix.sh build/torch-venv) && JOBS=$(JOBS) tools/portable_build.sh build/portable "$$prefix"
 
 format:
 	@tools/format.sh --fix

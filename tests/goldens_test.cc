@@ -6,6 +6,7 @@
 #include <filesystem>
 
 #include "mvd/base/rng.h"
+#include "mvd/cpu/cpu_executor.h"
 #include "mvd/cpu/isa.h"
 #include "mvd/engine/golden.h"
 #include "mvd/io/safetensors.h"
@@ -43,7 +44,10 @@ class GoldensTest : public testing::TestWithParam<Setting> {};
 
 TEST_P(GoldensTest, AreMet) {
   const Setting& setting = GetParam();
-  if (setting.dtype == DType::kBF16 && !FindIsa("auto").bf16) GTEST_SKIP() << "this processor has no AVX-512";
+  const bool cpu = setting.executor == std::string("cpu");
+  if (cpu && !HasCpuExecutor()) GTEST_SKIP() << "built without oneDNN";
+  if (cpu && setting.dtype == DType::kBF16 && !FindIsa("auto").bf16)
+    GTEST_SKIP() << "this processor has no AVX-512";
   NetworkOptions options;
   options.executor = setting.executor;
   options.exec.dtype = setting.dtype;

@@ -143,6 +143,78 @@ class GenerateTest(ProgramTest):
         self.assertNotIn("\r", result.stderr)  # no animation where stderr is no terminal
 
 
+class CompressTest(ProgramTest):
+    def compress(self, *args):
+        return json.loads(self.expect(0, "compress", *args, "--json").stdout)
+
+    def test_preset_makes_a_model_that_runs(self):
+        model, out = self.tiny_model("bf16"), self.folder / "mobile"
+        plan = self.compress(model, "--preset", "mobilevd", "--dry-run")
+        self.assertFalse(out.exists())
+        report = self.compress(model, "--preset", "mobilevd", "-o", out)
+        self.assertEqual(report["parameters"], plan["parameters"])
+        self.assertLess(report["parameters"]["after"], report["parameters"]["before"])
+        inspected = json.loads(self.expect(0, "inspect", out, "--json").stdout)["components"]["unet"]
+        self.assertEqual(inspected["parameters"], report["parameters"]["after"])
+        self.assertEqual(inspected["tensors"], report["tensors"]["after"])
+        self.assertEqual(inspected["compression"], report["compression"])
+        self.assertIn("11 of 12 temporal blocks left", self.expect(0, "inspect", out).stdout)
+        self.expect(0, "generate", PHOTO, "-m", out, "--height", 64, "--width", 96, "-o", self.folder / "a.mp4")
+        self.fails(3, "describes 'mobilevd' already", "compress", out, "--preset", "mobilevd", "-o", self.folder / "twice")
+        self.assertFalse((self.folder / "twice").exists())
+
+    def test_steps_one_by_one(self):
+        model, previous = self.tiny_model(), self.folder / "model"
+        steps = [["--fold-cross-attention"], ["--temporal-multiscale", 2], ["--keep", 5], ["--funnels", "both=0.5"], ["--merge"]]
+        for number, step in enumerate(steps):
+            out = self.folder / str(number)
+            self.compress(previous, *step, "-o", out, "-t", 1 + number % 2)
+            self.fails(3, "unet/config.json: key '", "compress", out, *step, "-o", self.folder / "twice")
+            previous = out
+        self.compress(model, *sum(steps, []), "-o", self.folder / "once")
+        weights = "unet/diffusion_pytorch_model.safetensors"
+        self.assertEqual((self.folder / "once" / weights).read_bytes(), (previous / weights).read_bytes())
+
+    def test_what_is_refused(self):
+        model, out = self.tiny_model(), self.folder / "out"
+        def refused(code, words, *args):
+            self.fails(code, words, "compress", model, *args, "-o", out)
+            self.assertFalse(out.exists())
+        refused(2, "no step is given")
+        refused(2, "fun-factor is 1.5", "--funnels", "attention=1.5")
+        refused(2, "--funnels attention", "--funnels", "attention")
+        refused(2, "13 temporal blocks are to be kept, expected 1 to 12", "--keep", 13)
+        refused(2, "0 temporal blocks", "--keep", 0)
+        refused(2, "--preset svd-tiny: expected one of", "--preset", "svd-tiny")
+        refused(2, "excludes", "--preset", "mobilevd", "--merge")
+        refused(3, "which is no temporal block", "--keep", "mid_block.resnets.0,nothing")
+        importance = self.folder / "importance.json"
+        importance.write_text(json.dumps([0.5] * 11))
+        refused(3, "importance.json: holds 11 numbers, expected a list of 12", "--keep", 3, "--importance", importance)
+        names = self.folder / "names.txt"
+        names.write_text("mid_block.resnets.0\nmid_block.resnets.0\n")
+        refused(3, "twice", "--keep", f"@{names}")
+        refused(4, "nothing", "--funnels", f"@{self.folder / 'nothing'}")
+        self.fails(3, "AutoencoderKLTemporalDecoder", "compress", model / "vae", "--fold-cross-attention", "-o", out)
+        out.mkdir()
+        (out / "mine").write_text("mine")
+        self.fails(2, "exists and is not an empty folder", "compress", model, "--fold-cross-attention", "-o", out)
+
+    def test_lists_from_files(self):
+        model = self.tiny_model()
+        importance, names, widths = (self.folder / n for n in ("importance.json", "names.txt", "widths.json"))
+        importance.write_text(json.dumps([0.1 * (i == 4) for i in range(12)]))
+        self.compress(model, "--keep", 1, "--importance", importance, "-o", self.folder / "a")
+        kept = lambda name: json.loads((self.folder / name / "unet/config.json").read_text())["kept_temporal_blocks"]
+        names.write_text("\n".join(kept("a")) + "\n")
+        pair = "mid_block.attentions.0.transformer_blocks.0.attn1.vo"
+        widths.write_text(json.dumps({pair: 7}))
+        self.compress(model, "--keep", f"@{names}", "--funnels", f"@{widths}", "-o", self.folder / "b")
+        self.assertEqual((len(kept("a")), kept("a")), (1, kept("b")))
+        config = json.loads((self.folder / "b/unet/config.json").read_text())
+        self.assertEqual(config["funnels"], {pair: 7})
+
+
 class ErrorTest(ProgramTest):
     def test_usage(self):
         self.fails(2, "--bogus", "generate", PHOTO, "--bogus")
@@ -222,6 +294,82 @@ class TablesTest(ProgramTest):
         report = json.loads(self.expect(0, "bench", "--preset", "svd-tiny", "--component", "unet", "--json", "--reps", 2).stdout)
         self.assertEqual(report["component"], "unet")
         self.assertGreater(report["seconds"]["min"], 0)
+
+
+class ReproTest(ProgramTest):
+    def table(self, name, *args):
+        return json.loads(self.expect(0, "repro", name, "--json", *args).stdout)
+
+    def test_names(self):
+        names = list(json.loads(self.expect(0, "repro", "--json").stdout)["tables"])
+        self.assertEqual(sorted(names), sorted(["2", "A1", "3", "5", "6", "7", "A3"]))
+        listed = [line.split()[0] for line in self.expect(0, "repro").stdout.splitlines()]
+        self.assertEqual(sorted(listed), sorted(names))
+        for name in names:
+            self.assertIn(f"Table {name} of", self.expect(0, "repro", name).stdout)
+        self.fails(2, "2, A1, 3, 5, 6, 7, A3", "repro", "4")
+        self.fails(2, "exclude", "repro", "3", "--json", "--markdown")
+
+    def test_rows_of_table_2(self):
+        table = self.table("2")
+        rows = table["rows"]
+        self.assertEqual([row["paper"]["tflops"] for row in rows], [45.43, 8.6, 8.6, 8.24, 8.24, 5.42, 4.64, 4.34])
+        self.assertEqual([row["ours"]["nfe"] for row in rows], [row["paper"]["nfe"] for row in rows])
+        self.assertEqual(rows[0]["ours"]["parameters"], 1_524_623_082)
+        self.assertEqual(rows[-1]["paper"]["quality"], {"FVD 25 fps": 149, "FVD 7 fps": 171})
+        self.assertEqual((rows[0]["paper"]["phone_ms"], rows[-1]["paper"]["phone_ms"]), ("OOM", 1780))
+        for row in rows:
+            self.assertAlmostEqual(row["deviation"], row["ours"]["tflops"] / row["paper"]["tflops"] - 1)
+            self.assertLess(abs(row["deviation"]), row["tolerance"])
+            self.assertIsNone(row["ours"]["seconds"])
+        # 50 evaluations of SVD against one of MobileVD.
+        self.assertAlmostEqual(table["clip_factor"]["paper"], 50 * 45.43 / 4.34)
+        self.assertAlmostEqual(table["clip_factor"]["ours"], 50 * rows[0]["ours"]["tflops"] / rows[-1]["ours"]["tflops"])
+        text = self.expect(0, "repro", "2").stdout
+        for words in ("523 times", "1817.2 TFLOPs are 40 x 45.43", "come with trained models"):
+            self.assertIn(words, " ".join(text.split()))
+
+    def test_what_is_open_is_said(self):
+        """Both readings of spatial multiscaling; every row beyond its tolerance; notes that rows refer to."""
+        notes = " ".join(self.table("3")["notes"])
+        for words in ("before_upsampler_conv 4.21", "before_up_block 4.05", "before_up_block 3.38", "before_upsampler_conv 3.46"):
+            self.assertIn(words, notes)
+        text = " ".join(self.expect(0, "repro", "7").stdout.split())
+        self.assertIn("Beyond the tolerance: MobileVD-HD: -6.4 % (notes 3,4,5)", text)
+        for name in ("2", "A1", "3", "5", "6", "7", "A3"):
+            table = self.table(name)
+            used = {note for row in table["rows"] for note in row["notes"]}
+            self.assertEqual(used, set(range(1, len(table["notes"]) + 1)))
+
+    def test_decoders(self):
+        table = self.table("A3")
+        full, tiny = table["rows"]
+        self.assertEqual([row["component"] for row in table["rows"]], ["vae_decoder", "taesd_decoder"])
+        self.assertEqual((full["paper"]["phone_ms"], tiny["paper"]["phone_ms"]), (1280, 90))
+        self.assertEqual((tiny["ours"]["calls"], tiny["ours"]["parameters"]), (14, 1_222_531))
+        self.assertIsNone(table["clip_factor"])
+
+    def test_markdown_is_one_table(self):
+        lines = self.expect(0, "repro", "6", "--markdown").stdout.splitlines()
+        rows = [line for line in lines if line.startswith("|")]
+        self.assertEqual(len(rows), 2 + 5)
+        self.assertEqual(len({line.count("|") for line in rows}), 1)
+
+    def test_latency_says_what_it_was_measured_on(self):
+        # The null executor computes nothing, so that full size takes no time.
+        table = self.table("A3", "--latency", "--executor", "null", "--threads", 1)
+        measured = table["measured_on"]
+        self.assertEqual((measured["executor"], measured["threads"], measured["weights"]), ("null", 1, "random"))
+        self.assertTrue(measured["processor"])
+        for row in table["rows"]:
+            self.assertGreater(row["ours"]["seconds"]["median"], 0)
+        text = self.expect(0, "repro", "A3", "--latency", "--executor", "null", "--reps", 3).stdout
+        self.assertIn("median of 3", " ".join(text.split()))
+
+    def test_document_is_what_the_program_prints(self):
+        document = (SOURCE / "docs/repro.md").read_text()
+        for name in ("2", "3", "5", "6", "7", "A3"):
+            self.assertIn(self.expect(0, "repro", name, "--markdown").stdout.strip(), document)
 
 
 if __name__ == "__main__":

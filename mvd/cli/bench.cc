@@ -1,16 +1,13 @@
 // bench: one component of a preset (random weights in memory) or of a model folder, timed.
-#include <algorithm>
 #include <cstdio>
 #include <iostream>
 #include <vector>
 
-#include "mvd/base/rng.h"
-#include "mvd/base/stopwatch.h"
 #include "mvd/cli/command.h"
 #include "mvd/cli/flags.h"
 #include "mvd/cli/terminal.h"
+#include "mvd/cli/timing.h"
 #include "mvd/cost/cost.h"
-#include "mvd/cpu/isa.h"
 
 namespace mvd::cli {
 namespace {
@@ -20,21 +17,9 @@ struct Options {
   ModelFlags model;
   SizeFlags size;
   std::string component = "unet";
-  int warmup = 1, reps = 3;
+  RepetitionFlags repetitions;
   bool nodes = false;
 };
-
-// Standard normals for pictures and latents; small positive numbers for times and ids, as a sampler would
-// give.
-std::vector<Tensor> MakeInputs(const Graph& graph) {
-  std::vector<Tensor> inputs;
-  for (ValueId id : graph.All(Op::kInput)) {
-    Tensor tensor(graph.shape(id));
-    PhiloxNormal(1, uint64_t(id), 0, tensor.f32());
-    inputs.push_back(std::move(tensor));
-  }
-  return inputs;
-}
 
 // Seconds a node kind takes in one call, by op.
 void PrintNodes(Network& network, std::span<const TensorView> inputs) {
@@ -54,30 +39,23 @@ Exit Bench(Session& session, const Options& o) {
   const Graph original = info.build(model.configs(), o.size.Resolve(model.defaults()));
   Network network(original, options);
   network.Load(*model.Weights(info.name), status.AsProgress());
-  const std::vector<Tensor> inputs = MakeInputs(network.graph());
+  const std::vector<Tensor> inputs = RandomInputs(network.graph());
   const std::vector<TensorView> views(inputs.begin(), inputs.end());
-  std::vector<double> seconds;
-  for (int i = 0; i < o.warmup + o.reps; ++i) {
-    const Stopwatch watch;
-    network.Run(views);
-    if (i >= o.warmup) seconds.push_back(watch.Seconds());
-    status.Update("bench", double(i + 1) / (o.warmup + o.reps));
-  }
-  status.Clear();
+  const Timing timing = TimeCalls(network, views, o.repetitions, 1, status);
   const int64_t peak = PeakResidentBytes();
   if (o.nodes) PrintNodes(network, views);
-  std::sort(seconds.begin(), seconds.end());
-  const double median = (seconds[(seconds.size() - 1) / 2] + seconds[seconds.size() / 2]) / 2;
+  const MeasuredOn on = ThisMachine(options);
   const int64_t flops = CountCost(network.graph()).CallFlops();
   if (session.json) {
     const nlohmann::json object = {
         {"preset", o.model.preset.empty() ? o.model.model : o.model.preset},
         {"component", info.name},
-        {"executor", options.executor},
-        {"dtype", Name(options.exec.dtype)},
-        {"isa", FindIsa(options.exec.isa).name},
-        {"threads", options.exec.threads.count},
-        {"seconds", {{"median", median}, {"min", seconds.front()}, {"max", seconds.back()}}},
+        {"processor", on.processor},
+        {"executor", on.executor},
+        {"dtype", on.dtype},
+        {"isa", on.isa},
+        {"threads", on.threads},
+        {"seconds", {{"median", timing.median}, {"min", timing.min}, {"max", timing.max}}},
         {"flops", flops},
         {"flops_original", CountCost(original).total.flops},
         {"planned_bytes", network.Plan().total()},
@@ -85,11 +63,11 @@ Exit Bench(Session& session, const Options& o) {
     std::cout << object.dump() << "\n";
     return Exit::kOk;
   }
-  std::printf("%s %s, %s, %d threads, %s: median %.3f s (%.3f to %.3f), %.3f TFLOP, %.3f TFLOP/s, peak %s\n",
-              model.origin().c_str(), std::string(info.name).c_str(),
-              std::string(Name(options.exec.dtype)).c_str(), options.exec.threads.count,
-              std::string(FindIsa(options.exec.isa).name).c_str(), median, seconds.front(), seconds.back(),
-              double(flops) / 1e12, double(flops) / median / 1e12, FormatBytes(double(peak)).c_str());
+  const std::string how = StrCat(on.executor, " ", on.dtype, on.isa.empty() ? "" : " ", on.isa);
+  std::printf("%s %s, %s, %d threads: median %.3f s (%.3f to %.3f), %.3f TFLOP, %.3f TFLOP/s, peak %s\n",
+              model.origin().c_str(), std::string(info.name).c_str(), how.c_str(), on.threads, timing.median,
+              timing.min, timing.max, double(flops) / 1e12, double(flops) / timing.median / 1e12,
+              FormatBytes(double(peak)).c_str());
   return Exit::kOk;
 }
 
@@ -101,10 +79,7 @@ Runner DeclareBench(CLI::App& app) {
   o->size.Declare(app);
   o->exec.Declare(app);
   app.add_option("--component", o->component, ComponentNames())->capture_default_str();
-  app.add_option("--warmup", o->warmup, "Calls before timing")
-      ->capture_default_str()
-      ->check(CLI::Range(0, 1000));
-  app.add_option("--reps", o->reps, "Timed calls")->capture_default_str()->check(CLI::Range(1, 100000));
+  o->repetitions.Declare(app);
   app.add_flag("--nodes", o->nodes, "Also print the time each op takes, on stderr");
   return [o](Session& session) { return Bench(session, *o); };
 }

@@ -37,9 +37,11 @@ Runner DeclareExplain(CLI::App& app);
 Runner DeclareCost(CLI::App& app);
 Runner DeclareCheck(CLI::App& app);
 Runner DeclareBench(CLI::App& app);
+Runner DeclareRepro(CLI::App& app);
 Runner DeclareInit(CLI::App& app);
 Runner DeclareDoctor(CLI::App& app);
 Runner DeclareTrain(CLI::App& app);
 Runner DeclareData(CLI::App& app);
+Runner DeclareCompress(CLI::App& app);
 
 }  // namespace mvd::cli

@@ -19,7 +19,7 @@ namespace {
 
 struct Options {
   SynthOptions synth;
-  std::string output, photos, format = "mp4", sheet;
+  std::string output, photos, format{DefaultClipFormat().name}, sheet;
   uint64_t start = 0;
   int64_t count = 16;
 };
@@ -30,7 +30,7 @@ std::vector<SynthPhoto> ReadPhotos(const std::string& folder) {
     Image image = ReadImage(path);
     photos.push_back({image.width, image.height, std::move(image.rgb)});
   }
-  if (photos.empty()) ThrowBadInput(folder, "holds no PNG, JPEG or WebP picture");
+  if (photos.empty()) ThrowBadInput(folder, "holds no pictures (", ImageFormatNames(), ")");
   return photos;
 }
 
@@ -101,15 +101,14 @@ nlohmann::json WriteSheet(const Options& o, Session& session, StatusLine& status
 }
 
 std::string ClipName(const ClipFormat& format, uint64_t seed, uint64_t index) {
-  std::string name = StrCat("synth_", seed, "_",
-                            std::string(index < 1000000 ? 6 - std::to_string(index).size() : 0, '0'), index);
-  if (!format.extensions.empty() && format.extensions[0] != "/") name += format.extensions[0];
-  return name;
+  return StrCat("synth_", seed, "_", std::string(index < 1000000 ? 6 - std::to_string(index).size() : 0, '0'),
+                index, ExtensionOf(format));
 }
 
 nlohmann::json WriteClips(const Options& o, Session& session, StatusLine& status) {
   const ClipFormat* format = FindClipFormat(o.format);
   if (!format) ThrowUsage("--format ", o.format, ": expected one of ", ClipFormatNames());
+  CheckCanWrite(*format);
   fs::create_directories(o.output);
   const fs::path folder = o.output;
   std::string metadata;

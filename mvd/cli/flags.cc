@@ -6,6 +6,23 @@
 #include "mvd/cpu/isa.h"
 
 namespace mvd::cli {
+namespace {
+
+// Through emulation bf16 is slower than f32: only where the processor has it.
+bool HasBf16(const std::string& isa) {
+  const IsaLevel& level = FindIsa(isa);
+  return level.name == "avx512_bf16" || level.name == "amx";
+}
+
+int64_t Field(const char* file, const std::string& key) {
+  std::ifstream status(file);
+  for (std::string line; std::getline(status, line);) {
+    if (line.starts_with(key)) return std::stoll(line.substr(key.size())) * 1024;
+  }
+  return 0;
+}
+
+}  // namespace
 
 void ExecFlags::Declare(CLI::App& app) {
   const char* group = "Execution";
@@ -33,11 +50,8 @@ NetworkOptions ExecFlags::Resolve(const CancelToken* cancel) const {
   options.exec.isa = isa;
   options.exec.cancel = cancel;
   options.exec.threads = {threads > 0 ? threads : HardwareThreads(), pin};
-  const IsaLevel& level = FindIsa(isa);
-  if (isa != "auto") LimitOneDnn(level);
-  // bf16 through emulation is slower than f32: only where the processor has it.
-  const bool native = level.name == "avx512_bf16" || level.name == "amx";
-  const std::string name = dtype != "auto" ? dtype : executor == "cpu" && native ? "bf16" : "f32";
+  if (isa != "auto") LimitOneDnn(FindIsa(isa));
+  const std::string name = dtype != "auto" ? dtype : executor == "cpu" && HasBf16(isa) ? "bf16" : "f32";
   const auto parsed = ParseDType(name);
   if (!parsed || (*parsed != DType::kF32 && *parsed != DType::kBF16)) {
     ThrowUsage("--dtype ", dtype, ": expected auto, f32 or bf16");
@@ -110,15 +124,11 @@ std::string FormatSeconds(double seconds) {
   return text;
 }
 
-namespace {
-int64_t Field(const char* file, const std::string& key) {
-  std::ifstream status(file);
-  for (std::string line; std::getline(status, line);) {
-    if (line.starts_with(key)) return std::stoll(line.substr(key.size())) * 1024;
-  }
-  return 0;
+std::string FormatFixed(double value, int digits) {
+  char text[64];
+  std::snprintf(text, sizeof(text), "%.*f", digits, value);
+  return text;
 }
-}  // namespace
 
 int64_t PeakResidentBytes() { return Field("/proc/self/status", "VmHWM:"); }
 int64_t ResidentBytes() { return Field("/proc/self/status", "VmRSS:"); }

@@ -13,7 +13,7 @@ namespace mvd::cli {
 
 // Where and how graphs run.
 struct ExecFlags {
-  std::string executor = "cpu";
+  std::string executor = DefaultExecutor();
   std::string dtype = "auto";  // bf16 where the processor computes it, else f32
   std::string isa = "auto";
   int threads = 0;  // 0: all
@@ -46,6 +46,7 @@ struct SizeFlags {
 
 std::string FormatBytes(double bytes);  // "3.05 GB"
 std::string FormatSeconds(double seconds);
+std::string FormatFixed(double value, int digits);  // "45.43"
 
 // Peak resident memory of this process so far; resets only with the process.
 int64_t PeakResidentBytes();

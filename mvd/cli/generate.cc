@@ -55,18 +55,18 @@ std::vector<fs::path> ListInputs(const std::vector<std::string>& given) {
       continue;
     }
     const auto found = ListImages(name);
-    if (found.empty()) ThrowBadInput(name, "holds no PNG, JPEG or WebP picture");
+    if (found.empty()) ThrowBadInput(name, "holds no pictures (", ImageFormatNames(), ")");
     images.insert(images.end(), found.begin(), found.end());
   }
   return images;
 }
 
 std::string ExtensionOf(const std::string& format) {
-  if (format.empty()) return ".mp4";
+  if (format.empty()) return mvd::ExtensionOf(DefaultClipFormat());
   if (format == kLatentsName) return ".safetensors";
   const ClipFormat* row = FindClipFormat(format);
   if (!row) ThrowUsage("--format ", format, ": expected one of ", ClipFormatNames(), ", ", kLatentsName);
-  return row->extensions.empty() || row->extensions[0] == "/" ? "" : std::string(row->extensions[0]);
+  return mvd::ExtensionOf(*row);
 }
 
 // One picture goes to the file named; several go to a folder, each under its own name.
@@ -78,8 +78,11 @@ std::vector<Job> PlanJobs(const GenerateOptions& o, const std::vector<fs::path>&
         o.output.empty() ? fs::path(image.stem().string() + ExtensionOf(o.format)) : fs::path(o.output);
     if (folder && !o.output.empty())
       target = fs::path(o.output) / (image.stem().string() + ExtensionOf(o.format));
-    if (!WantsLatents(target) && !FindClipFormat(o.format.empty() ? target.string() : o.format)) {
-      ThrowUsage("-o ", target.string(), ": the extension is none of ", ClipFormatNames(), ", safetensors");
+    if (!WantsLatents(target)) {
+      const ClipFormat* format = FindClipFormat(o.format.empty() ? target.string() : o.format);
+      if (!format)
+        ThrowUsage("-o ", target.string(), ": the extension is none of ", ClipFormatNames(), ", safetensors");
+      CheckCanWrite(*format);
     }
     for (const Job& job : jobs) {
       if (job.target == target)

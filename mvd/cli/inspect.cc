@@ -6,6 +6,7 @@
 
 #include "mvd/cli/command.h"
 #include "mvd/cli/flags.h"
+#include "mvd/compress/describe_compression.h"
 #include "mvd/io/model_folder.h"
 #include "mvd/io/safetensors.h"
 #include "mvd/media/clip.h"
@@ -42,6 +43,9 @@ nlohmann::json InspectModel(const fs::path& path) {
   for (const ModelComponent& listed : folder.components) {
     const ModelComponent& component = folder.Component(listed.name);
     nlohmann::json entry = {{"class", component.class_name}, {"config", component.config}};
+    if (component.class_name == SvdUnetConfig::kClassName)
+      entry["compression"] = DescribeCompression(
+          ReadConfig<SvdUnetConfig>(component.config, (component.folder / component.config_file).string()));
     if (FindWeightFiles(component.folder)) {
       const FolderWeights weights(component.folder);
       int64_t parameters = 0;
@@ -118,6 +122,8 @@ void Print(const nlohmann::json& object) {
                       component["dtype"].get<std::string>().c_str());
         }
         std::printf("\n");
+        for (const auto& line : component.value("compression", nlohmann::json::array()))
+          std::printf("    %s\n", line.get<std::string>().c_str());
       }
     } else {
       const std::string text =

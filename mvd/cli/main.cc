@@ -18,9 +18,11 @@ constexpr Command kCommands[] = {
     {"cost", "Count FLOPs, parameters and memory of a model", DeclareCost},
     {"check", "Compare a component with a golden file of the original", DeclareCheck},
     {"bench", "Time one component", DeclareBench},
+    {"repro", "Print a table of the paper beside what is counted and measured here", DeclareRepro},
     {"init", "Write a model folder with seeded random weights", DeclareInit},
     {"data", "Make a training set", DeclareData},
     {"train", "Train a model, from a commented TOML file", DeclareTrain},
+    {"compress", "Make a model smaller: fold, multiscale, prune, funnels, low rank", DeclareCompress},
     {"doctor", "Say what this machine offers and what the program would use", DeclareDoctor},
 };
 

@@ -94,9 +94,34 @@ Exit DryRun(const Session& session, Config config, double rate) {
   return Exit::kOk;
 }
 
+// Each option of the file is a flag too, from the one list; too many for the help, which says where they are
+// listed.
+template <class Config>
+void DeclareOverrides(CLI::App& app, const std::shared_ptr<TrainRunOptions>& o) {
+  Config defaults;
+  for (const Option& option : ListOptions(defaults)) {
+    const std::string key = option.key;
+    app.add_option_function<std::string>(
+           "--" + key, [o, key](const std::string& value) { o->overrides.push_back(key + "=" + value); })
+        ->trigger_on_parse()  // in the order given: the last one holds
+        ->multi_option_policy(CLI::MultiOptionPolicy::TakeLast)
+        ->group("");
+  }
+  app.add_option_function<std::string>(
+         "--set", [o](const std::string& text) { o->overrides.push_back(text); },
+         "Override an option of the file: SECTION.KEY=VALUE")
+      ->trigger_on_parse()
+      ->multi_option_policy(CLI::MultiOptionPolicy::TakeLast);
+  app.footer(
+      StrCat("Every option of the file is a flag as well: --optimiser.lr 1e-5 is --set optimiser.lr=1e-5.\n"
+             "`mobilevd train init ",
+             Kind<Config>::kName, "` lists them, with meaning, unit, range and default."));
+}
+
+template <class Config>
 void DeclareRun(CLI::App& app, const std::shared_ptr<TrainRunOptions>& o) {
   app.add_option("file", o->file, "TOML file, as `train init` prints it; without it, defaults");
-  app.add_option("--set", o->overrides, "Override an option of the file: key=value")->take_all();
+  DeclareOverrides<Config>(app, o);
   app.add_flag("--dry-run,-n", o->dry_run,
                "Check the options, print all of them and what the run costs, and stop");
   app.add_option("--rate", o->rate, "TFLOP/s that one process sustains, for the times of --dry-run")
@@ -160,12 +185,12 @@ Runner DeclareTrain(CLI::App& app) {
     return sub;
   };
   auto run = std::make_shared<TrainRunOptions>();
-  DeclareRun(*add("diffusion", "Train the video UNet on latents",
-                  [run](Session& s) { return RunTrain<DiffusionConfig>(s, *run); }),
-             run);
-  DeclareRun(*add("autoencoder", "Train a TAESD-shaped autoencoder",
-                  [run](Session& s) { return RunTrain<AutoencoderConfig>(s, *run); }),
-             run);
+  DeclareRun<DiffusionConfig>(*add("diffusion", "Train the video UNet on latents",
+                                   [run](Session& s) { return RunTrain<DiffusionConfig>(s, *run); }),
+                              run);
+  DeclareRun<AutoencoderConfig>(*add("autoencoder", "Train a TAESD-shaped autoencoder",
+                                     [run](Session& s) { return RunTrain<AutoencoderConfig>(s, *run); }),
+                                run);
   auto kind = std::make_shared<std::string>();
   add("init", "Print a commented TOML file with every option", [kind](Session&) { return PrintToml(*kind); })
       ->add_option("kind", *kind, "diffusion or autoencoder")

@@ -35,7 +35,8 @@ class Builder {
   ValueId ConvTemporal(ValueId x, const std::string& name, int64_t out_channels, int64_t kernel = 3);
   ValueId Linear(ValueId x, const std::string& name, int64_t out_features, bool bias = true);
   // The same layers with weights that were computed; no bias is kNoValue.
-  ValueId Conv2dWith(ValueId x, const std::string& name, ValueId weight, ValueId bias);  // stride 1, same size
+  ValueId Conv2dWith(ValueId x, const std::string& name, ValueId weight,
+                     ValueId bias);  // stride 1, same size
   ValueId ConvTemporalWith(ValueId x, const std::string& name, ValueId weight, ValueId bias);
   ValueId LinearWith(ValueId x, const std::string& name, ValueId weight, ValueId bias);
   ValueId GroupNorm(ValueId x, const std::string& name, int64_t groups, double eps,

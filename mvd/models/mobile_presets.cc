@@ -2,7 +2,7 @@
 
 #include <algorithm>
 
-#include "mvd/base/check.h"
+#include "mvd/base/error.h"
 #include "mvd/models/unet_layout.h"
 
 namespace mvd {
@@ -36,7 +36,8 @@ void Both(SvdUnetConfig& c) {
 template <int kCount, int kTransformerLevels = 2>
 void Pruned(SvdUnetConfig& c) {
   Temporal(c);
-  c.compression.kept_temporal_blocks = SurvivingTemporalBlocks(c, kCount, kTransformerLevels);
+  if (!c.compression.kept_temporal_blocks)
+    c.compression.kept_temporal_blocks = SurvivingTemporalBlocks(c, kCount, kTransformerLevels);
 }
 void MobileVd(SvdUnetConfig& c) {
   Pruned<11>(c);
@@ -60,7 +61,8 @@ void Nothing(SvdUnetConfig&) {}
 std::vector<std::string> SurvivingTemporalBlocks(const SvdUnetConfig& config, int64_t count,
                                                  int64_t transformer_levels) {
   std::vector<std::string> blocks = TemporalBlocks(config);
-  MVD_CHECK(count >= 0 && count <= int64_t(blocks.size()), count);
+  if (count < 0 || count > int64_t(blocks.size()))
+    ThrowUsage(count, " temporal blocks are to survive, the network has ", blocks.size());
   const int64_t levels = int64_t(config.block_out_channels.size());
   const auto rank = [&](const std::string& block) {
     const int64_t level = LevelOf(block, levels);
@@ -87,14 +89,16 @@ void AddFunnels(SvdUnetConfig& config, FunnelPlace place, double factor) {
 
 void AddLowRank(SvdUnetConfig& config, double factor) {
   for (const ProjectionLayer& layer : AttentionProjections(config))
-    config.compression.low_rank[layer.name] = FunnelWidth(layer.out, factor);
+    config.compression.low_rank[layer.name] =
+        std::min(FunnelWidth(layer.out, factor), std::min(layer.in, layer.out));
 }
 
 const std::vector<MobileVariant>& MobileVariants() {
   static const std::vector<MobileVariant> variants = {
       {"svd-512", "SVD at 512x256 (tables 2, 5, 7)", false, false, Nothing},
       {"svd-512-folded", "+ cross-attention to one token folded (tables 2, 3)", false, false, Fold},
-      {"mobilevd-temporal", "+ one step, temporal multiscaling (tables 2, 3)", false, true, Temporal},
+      {"svd-512-one-step", "+ one step (tables 2, 3)", false, true, Fold},
+      {"mobilevd-temporal", "+ temporal multiscaling (tables 2, 3)", false, true, Temporal},
       {"mobilevd-pruned", "+ 11 of 38 temporal blocks left (tables 2, 6)", false, true, Pruned<11>},
       {"mobilevd", "Mobile Video Diffusion: + channel funnels of 0.5 (table 2)", false, true, MobileVd},
       {"mobilevd-hd", "the same at 1024x576 (table 7)", true, true, MobileVd},
@@ -112,6 +116,16 @@ const std::vector<MobileVariant>& MobileVariants() {
       {"mobilevd-pruned-l1-53", "18 of 38 temporal blocks left (table 6, L1)", false, true, Pruned<18, 3>},
   };
   return variants;
+}
+
+void ApplySampling(const MobileVariant& variant, UnetSampling& sampling) {
+  sampling.height = variant.high_resolution ? -1 : 256;
+  sampling.width = variant.high_resolution ? -1 : 512;
+  if (!variant.one_step) return;  // arXiv 2412.07583 and SF-V: from the largest noise at once
+  sampling.steps = 1;
+  sampling.sigma_max = 700;
+  sampling.min_guidance_scale = sampling.max_guidance_scale = 1;
+  sampling.decoder = "tiny";
 }
 
 }  // namespace mvd

@@ -80,15 +80,8 @@ Preset Mobile(const MobileVariant& variant) {
                 .models = SvdModels(14),
                 .defaults = {}};
   variant.change(preset.models.unet);
-  UnetSampling& sampling = preset.models.unet.sampling;
-  if (!variant.high_resolution) sampling.height = 256, sampling.width = 512;
-  if (variant.one_step) {  // arXiv 2412.07583 and SF-V: from the largest noise at once
-    sampling.steps = 1;
-    sampling.sigma_max = 700;
-    sampling.min_guidance_scale = sampling.max_guidance_scale = 1;
-    sampling.decoder = "tiny";
-  }
-  preset.defaults.Apply(sampling);
+  ApplySampling(variant, preset.models.unet.sampling);
+  preset.defaults.Apply(preset.models.unet.sampling);
   return preset;
 }
 

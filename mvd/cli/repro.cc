@@ -1,0 +1,96 @@
+// repro: a table of the paper with ours beside it, counted at full size and, on wish, timed on this machine.
+#include <malloc.h>
+
+#include <cstdio>
+#include <iostream>
+#include <map>
+
+#include "mvd/cli/command.h"
+#include "mvd/cli/flags.h"
+#include "mvd/cli/repro_report.h"
+
+namespace mvd::cli {
+namespace {
+
+struct Options {
+  std::string table;
+  bool markdown = false, latency = false;
+  ExecFlags exec;
+  RepetitionFlags repetitions{.warmup = 1, .reps = 1};
+};
+
+Exit ListTables(const Session& session) {
+  nlohmann::json object = nlohmann::json::object();
+  for (const PaperTable& table : PaperTables()) {
+    object[std::string(table.name)] = table.title;
+    if (!session.json)
+      std::printf("%-3s %s\n", std::string(table.name).c_str(), std::string(table.title).c_str());
+  }
+  if (session.json) std::cout << nlohmann::json{{"tables", object}}.dump() << "\n";
+  return Exit::kOk;
+}
+
+// Times the row's network, unless this machine lacks the memory for it.
+void Measure(const PaperNetwork& paper, const NetworkOptions& options, const RepetitionFlags& repetitions,
+             StatusLine& status, OurFigures& ours) {
+  const Model model = Model::Random(FindPreset(paper.preset), 0, options.exec.dtype, options.exec.threads);
+  Network network(BuildRow(paper, ours.sizes), options);
+  const int64_t bytes = network.Plan().total();
+  if (bytes > SystemMemoryBytes("MemAvailable:")) {
+    ours.too_large_bytes = bytes;
+    return;
+  }
+  network.Load(*model.Weights(paper.component), status.AsProgress());
+  const std::vector<Tensor> inputs = RandomInputs(network.graph());
+  const std::vector<TensorView> views(inputs.begin(), inputs.end());
+  ours.timing = TimeCalls(network, views, repetitions, ours.calls, status);
+}
+
+void MeasureAll(const Session& session, const Options& o, Repro& repro) {
+  const NetworkOptions options = o.exec.Resolve(session.cancel);
+  StatusLine status(session.quiet);
+  repro.measured = ThisMachine(options);
+  repro.repetitions = o.repetitions;
+  std::map<const PaperNetwork*, OurFigures> done;  // rows of one network are measured once
+  for (ReproRow& row : repro.rows) {
+    const PaperNetwork& network = *row.paper->network;
+    const auto [at, is_new] = done.try_emplace(&network, row.ours);
+    if (is_new) {
+      Measure(network, options, o.repetitions, status, at->second);
+      malloc_trim(0);  // small blocks between the large ones would keep whole pages
+      const auto& timing = at->second.timing;
+      status.Note(StrCat(network.preset, " ", network.component, ": ",
+                         timing ? FormatFixed(timing->median, 2) + " s"
+                                : "needs " + FormatBytes(double(at->second.too_large_bytes))));
+    }
+    row.ours.timing = at->second.timing;
+    row.ours.too_large_bytes = at->second.too_large_bytes;
+  }
+}
+
+Exit RunRepro(Session& session, const Options& o) {
+  if (o.table.empty()) return ListTables(session);
+  if (session.json && o.markdown) ThrowUsage("--json and --markdown exclude each other");
+  Repro repro = CountTable(FindPaperTable(o.table));
+  if (o.latency) MeasureAll(session, o, repro);
+  if (session.json)
+    std::cout << ReproJson(repro).dump() << "\n";
+  else
+    std::cout << (o.markdown ? ReproMarkdown(repro) : ReproText(repro));
+  return Exit::kOk;
+}
+
+}  // namespace
+
+Runner DeclareRepro(CLI::App& app) {
+  auto o = std::make_shared<Options>();
+  app.add_option("table", o->table, "Its number in the paper; without one, the list");
+  app.add_flag("--markdown", o->markdown, "As markdown");
+  app.add_flag("--latency", o->latency,
+               "Also time one call of each network, of a decoder one clip, at full size with random weights");
+  o->repetitions.Declare(app);
+  o->exec.Declare(app);
+  return [o](Session& session) { return RunRepro(session, *o); };
+}
+
+}  // namespace mvd::cli

@@ -1,0 +1,78 @@
+// A UNet's weights, rewritten for what its config has become: the difference between two configs says what is
+// dropped, copied, narrowed and factorised. One tensor after another, so that a network of any size needs the
+// memory of its largest layers.
+#pragma once
+
+#include <functional>
+#include <map>
+#include <optional>
+#include <set>
+#include <string>
+#include <vector>
+
+#include "mvd/base/cancel.h"
+#include "mvd/base/parallel.h"
+#include "mvd/base/weight_source.h"
+#include "mvd/compress/funnels.h"
+#include "mvd/models/svd_unet.h"
+#include "mvd/models/unet_layout.h"
+
+namespace mvd {
+
+enum class FunnelInit { kCoupled, kHe };  // coupled singular values (supplement A2.2), or the baseline
+
+struct RewriteOptions {
+  FunnelInit funnel_init = FunnelInit::kCoupled;
+  uint64_t seed = 0;           // of kHe
+  std::optional<DType> dtype;  // f32, bf16 or f16 for every tensor; absent: each keeps its own
+};
+
+class UnetRewrite {
+ public:
+  // `target` came of `source` by ApplySteps or ApplyVariant. Every tensor that `source` describes is checked
+  // for its shape: Error(kBadInput) naming the weights' origin and the tensor. `weights` outlives this.
+  UnetRewrite(const SvdUnetConfig& source, const SvdUnetConfig& target, WeightSource& weights,
+              const RewriteOptions& options = {});
+
+  const std::map<std::string, TensorInfo>& before() const { return before_; }  // of the source
+  const std::map<std::string, TensorInfo>& after() const { return after_; }    // of the target
+  // Names: gone, new, and computed anew under their old name.
+  const std::vector<std::string>& dropped() const { return dropped_; }
+  const std::vector<std::string>& added() const { return added_; }
+  const std::vector<std::string>& changed() const { return changed_; }
+
+  // Hands every tensor of after() to `sink` once, in any order, one call at a time. Layers are worked on in
+  // parallel; values do not depend on the number of threads. Throws what `sink` throws, Error(kBadInput)
+  // naming origin and tensor where a weight is not finite or leaves f16's range.
+  using Sink = std::function<void(const std::string& name, const TensorView& tensor)>;
+  void Run(const Sink& sink, const Threads& threads, const CancelToken* cancel = nullptr,
+           const Progress& progress = {});
+
+ private:
+  // What is computed together: a tensor that is copied, a pair of layers, one layer.
+  struct Job {
+    enum class Kind { kCopy, kFunnels, kLowRank };
+    Kind kind = Kind::kCopy;
+    std::string name;  // of the tensor, or of the layer
+    FunnelPair pair;
+    uint64_t number = 0;   // of the pair among all pairs of the original network
+    int64_t elements = 0;  // that it reads
+  };
+  struct Working;
+
+  void PlanFunnels();
+  void PlanLowRank();
+  void PlanCopies();
+  // `makes` come of the layer `of` and take its type.
+  void Add(Job job, const std::string& of, const std::vector<std::string>& makes);
+
+  const SvdUnetConfig source_, target_;
+  WeightSource& weights_;
+  const RewriteOptions options_;
+  std::map<std::string, TensorInfo> before_, after_;
+  std::vector<std::string> dropped_, added_, changed_;
+  std::set<std::string> made_;  // by the jobs so far
+  std::vector<Job> jobs_;
+};
+
+}  // namespace mvd
