@@ -1,5 +1,4 @@
 // compress: a model folder to a smaller one, by the steps of Mobile Video Diffusion, alone or as a preset.
-#include <algorithm>
 #include <cmath>
 #include <cstdio>
 #include <iostream>
