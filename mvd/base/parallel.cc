@@ -5,6 +5,7 @@
 
 #include <algorithm>
 #include <exception>
+#include <optional>
 
 namespace mvd {
 
@@ -38,6 +39,9 @@ ScopedThreads::~ScopedThreads() { omp_set_num_threads(previous_); }
 
 void ParallelFor(const Threads& threads, int64_t n, const std::function<void(int64_t, int)>& body) {
   const int count = int(std::min<int64_t>(std::max(1, threads.count), n));
+  // A loop without a team must not leave its processors to a library inside it, which would share out sums.
+  std::optional<ScopedThreads> alone;
+  if (count <= 1) alone.emplace(Threads{1});
   std::exception_ptr failure;
 #pragma omp parallel for schedule(dynamic, 1) num_threads(count) if (count > 1)
   for (int64_t i = 0; i < n; ++i) {
