@@ -39,7 +39,7 @@ trap 'rm -rf "$out"' EXIT
 "$program" check --executor torch --model testdata/goldens/unet_wide --golden testdata/goldens/unet_wide_1x6x4.safetensors
 mkdir "$out/photos"
 { printf 'P6\n# a ramp\n96 64\n255\n'; for i in $(seq 96); do head -c 192 /dev/zero | tr '\0' "\\$(printf %03o $((i * 2)))"; done; } >"$out/photos/ramp.ppm"
-small=(--set run.steps=20 --set samples.steps=20 --set samples.count=1 --set heldout.steps=20 --set heldout.clips=2)
+small=(--set run.steps=20 --set schedule.kind=constant --set samples.steps=20 --set samples.count=1 --set heldout.steps=20 --set heldout.clips=2)
 "$program" train autoencoder recipes/autoencoder_tiny.toml -q "${small[@]}" --set run.out="$out/ae"
 "$program" train diffusion recipes/tiny_synth.toml -q "${small[@]}" --set run.out="$out/run" \
   --set model.autoencoder="$out/ae/model" --set data.photos="$out/photos"
