@@ -60,6 +60,12 @@ struct Kind<AutoencoderConfig> {
   static constexpr auto kTrain = TrainAutoencoder;
 };
 
+template <>
+struct Kind<FeaturesConfig> {
+  static constexpr const char* kName = "features";
+  static constexpr auto kTrain = TrainFeatures;
+};
+
 template <class Config>
 std::string Toml(Config config) {
   Config defaults;
@@ -70,8 +76,9 @@ std::string Toml(Config config) {
 Exit PrintToml(const std::string& kind) {
   const std::string text = kind == "diffusion"     ? Toml(DiffusionConfig{})
                            : kind == "autoencoder" ? Toml(AutoencoderConfig{})
+                           : kind == "features"    ? Toml(FeaturesConfig{})
                                                    : "";
-  if (text.empty()) ThrowUsage("train init ", kind, ": expected diffusion or autoencoder");
+  if (text.empty()) ThrowUsage("train init ", kind, ": expected diffusion, autoencoder or features");
   std::fputs(text.c_str(), stdout);
   return Exit::kOk;
 }
@@ -174,6 +181,7 @@ Exit RunTrain(Session& session, const TrainRunOptions& o) {
 }
 template Exit RunTrain<DiffusionConfig>(Session&, const TrainRunOptions&);
 template Exit RunTrain<AutoencoderConfig>(Session&, const TrainRunOptions&);
+template Exit RunTrain<FeaturesConfig>(Session&, const TrainRunOptions&);
 
 Runner DeclareTrain(CLI::App& app) {
   auto chosen = std::make_shared<Runner>();
@@ -191,9 +199,12 @@ Runner DeclareTrain(CLI::App& app) {
   DeclareRun<AutoencoderConfig>(*add("autoencoder", "Train a TAESD-shaped autoencoder",
                                      [run](Session& s) { return RunTrain<AutoencoderConfig>(s, *run); }),
                                 run);
+  DeclareRun<FeaturesConfig>(*add("features", "Train the network on whose features clips are compared",
+                                  [run](Session& s) { return RunTrain<FeaturesConfig>(s, *run); }),
+                             run);
   auto kind = std::make_shared<std::string>();
   add("init", "Print a commented TOML file with every option", [kind](Session&) { return PrintToml(*kind); })
-      ->add_option("kind", *kind, "diffusion or autoencoder")
+      ->add_option("kind", *kind, "diffusion, autoencoder or features")
       ->required();
   auto bench = std::make_shared<BenchFlags>();
   CLI::App* step = add("bench-step", "One training step on given numbers",

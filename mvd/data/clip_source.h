@@ -8,13 +8,20 @@
 
 namespace mvd {
 
+inline constexpr int64_t kFlowRows = 4, kFlowColumns = 8;
+
 // Pixels are RGB bytes, frame by frame, row by row: (T,H,W,3).
 struct TrainingClip {
   int64_t frames = 0, height = 0, width = 0;
   std::vector<uint8_t> pixels;
   double fps = 7;
   double motion_bucket_id = 127;  // 0 to 255
-  std::string name;               // for messages: "synth:12:345" or file and member
+  // What made-up clips know of themselves: their kind's place in SynthKinds, and (T-1, kFlowRows,
+  // kFlowColumns, 2) mean flow of each cell of the frame, x then y, in parts of the frame's diagonal. -1 and
+  // empty elsewhere.
+  int64_t kind = -1;
+  std::vector<float> cell_flow;
+  std::string name;  // for messages: "synth:12:345" or file and member
 };
 
 // A position that a checkpoint stores: text, one line, opaque to all but the source.

@@ -1,5 +1,6 @@
 #include "mvd/data/synth.h"
 
+#include <algorithm>
 #include <cmath>
 
 #include "mvd/base/error.h"
@@ -72,6 +73,32 @@ struct Rendered {
   double mean_flow;
 };
 
+// TrainingClip::cell_flow as it comes about.
+class CellFlow {
+ public:
+  explicit CellFlow(const SynthOptions& o)
+      : height_(o.height), width_(o.width), sums_(size_t(o.frames - 1) * kFlowRows * kFlowColumns * 3) {}
+
+  void Add(int t, int x, int y, float dx, float dy) {
+    const int64_t row = y * kFlowRows / height_, column = x * kFlowColumns / width_;
+    double* sum = &sums_[size_t((t * kFlowRows + row) * kFlowColumns + column) * 3];
+    sum[0] += dx, sum[1] += dy, sum[2] += 1;
+  }
+  std::vector<float> Means() const {
+    const double diagonal = std::sqrt(double(height_ * height_ + width_ * width_));
+    std::vector<float> means;
+    for (size_t i = 0; i < sums_.size(); i += 3) {
+      const double scale = 1 / (diagonal * std::max(sums_[i + 2], 1.0));
+      means.push_back(float(sums_[i] * scale)), means.push_back(float(sums_[i + 1] * scale));
+    }
+    return means;
+  }
+
+ private:
+  int64_t height_, width_;
+  std::vector<double> sums_;  // x, y, how many, of each cell
+};
+
 // `flow` may be null: then only the mean is measured.
 Rendered Render(const SynthOptions& options, uint64_t index, TrainingClip& clip, std::vector<float>* flow) {
   CheckOptions(options);
@@ -86,6 +113,8 @@ Rendered Render(const SynthOptions& options, uint64_t index, TrainingClip& clip,
   const size_t pixels = size_t(options.height) * size_t(options.width);
   clip.pixels.resize(size_t(options.frames) * pixels * 3);
   if (flow) flow->resize(size_t(options.frames - 1) * pixels * 2);
+  clip.kind = &kind - synth::Kinds().data();
+  CellFlow cells(options);
   Canvas canvas(scene.width, scene.height);
   double sum = 0, count = 0;
   for (int t = 0; t < scene.frames; ++t) {
@@ -99,7 +128,8 @@ Rendered Render(const SynthOptions& options, uint64_t index, TrainingClip& clip,
         const bool counts = x % kFlowStep == kFlowStep / 2 && y % kFlowStep == kFlowStep / 2;
         if (!counts && !flow) continue;
         const auto [dx, dy] = synth::FlowAt(scene, canvas, t, x, y);
-        if (counts) sum += std::sqrt(double(dx) * dx + double(dy) * dy), count += 1;
+        if (counts)
+          sum += std::sqrt(double(dx) * dx + double(dy) * dy), count += 1, cells.Add(t, x, y, dx, dy);
         if (!flow) continue;
         float* out = &(*flow)[(size_t(t) * pixels + size_t(y) * scene.width + x) * 2];
         out[0] = dx, out[1] = dy;
@@ -107,6 +137,7 @@ Rendered Render(const SynthOptions& options, uint64_t index, TrainingClip& clip,
     }
   }
   const double mean = sum / count;
+  clip.cell_flow = cells.Means();
   clip.motion_bucket_id = MotionBucket(mean, options.height, options.width);
   return {kind.name, kind.exact_flow, mean};
 }

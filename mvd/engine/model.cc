@@ -1,6 +1,7 @@
 #include "mvd/engine/model.h"
 
 #include <array>
+#include <bit>
 
 #include "mvd/base/atomic_file.h"
 #include "mvd/base/error.h"
@@ -104,8 +105,9 @@ Model Model::Open(const fs::path& path) {
   if (!model.Has("vae_encoder") && model.Has("taesd_encoder")) {
     // Sizes of calls are counted in the VAE's latents; where the tiny autoencoder is the only one, its own.
     const TaesdConfig& taesd = model.configs_.taesd;
-    model.configs_.vae.block_out_channels.assign(taesd.decoder_block_out_channels.size(), 32);
-    model.configs_.vae.down_block_types.assign(taesd.decoder_block_out_channels.size(), "DownEncoderBlock2D");
+    const auto levels = size_t(std::bit_width(uint64_t(ScaleFactor(taesd))));
+    model.configs_.vae.block_out_channels.assign(levels, 32);
+    model.configs_.vae.down_block_types.assign(levels, "DownEncoderBlock2D");
     model.configs_.vae.latent_channels = taesd.latent_channels;
   }
   return model;

@@ -159,6 +159,20 @@ struct ConfigWriter {
   }
 };
 
+// Visits a config's fields and keeps their keys, those too that are written only where they say something.
+struct ConfigKeys {
+  std::vector<std::string> names;
+
+  template <class T>
+  void operator()(const char* key, T&) {
+    names.emplace_back(key);
+  }
+  template <class T>
+  void Extra(const char* key, T&, const T&) {
+    names.emplace_back(key);
+  }
+};
+
 // The config in `json`, checked; `file` is for messages. Unknown keys are ignored, as the originals do.
 // Throws Error(kBadInput).
 template <class Config>

@@ -9,6 +9,7 @@ namespace {
 constexpr double kMagnitude = 3;  // of the soft clamp; latent_magnitude does not reach it in the original
 
 constexpr int64_t kMostScale = 64;
+constexpr char kShuffle[] = "pixel_shuffle";
 
 Act ActOf(const std::string& name) {
   if (name == "relu") return Act::kRelu;
@@ -37,12 +38,35 @@ class Layers {
     for (int64_t i = 0; i < count; ++i) x = Block(x);
     return x;
   }
+  // To `factor` times the size, same channels.
+  ValueId Upsample(ValueId x, int64_t factor, bool shuffle) {
+    const Dims d = b_.dims(x);
+    Skip();  // the upsampler
+    if (shuffle) return Shuffle(b_.Conv2d(x, Next(), d.c * factor * factor, {.bias = false}), factor);
+    return b_.Conv2d(b_.ResizeNearest(x, d.t, factor * d.h, factor * d.w), Next(), d.c, {.bias = false});
+  }
+  // (B,T,H,W,ffC), channels by row, column and C of the patch, to (B,T,fH,fW,C): channels last, so the pixels
+  // of a patch's row already stand side by side, and rows need only be laid one behind another.
+  ValueId Shuffle(ValueId x, int64_t factor) {
+    const Dims d = b_.dims(x);
+    const int64_t row = d.c / factor;
+    std::vector<ValueId> rows;
+    for (int64_t i = 0; i < factor; ++i)
+      rows.push_back(b_.Reshape(b_.Slice(x, 4, i * row, row), {d.b, d.t, d.h, 1, d.w * row}));
+    return b_.Reshape(b_.Concat(rows, 3), {d.b, d.t, d.h * factor, d.w * factor, row / factor});
+  }
 
  private:
   Builder& b_;
   Act act_;
   int64_t index_ = 0;
 };
+
+// Side by side; a last patch that the picture does not fill is filled with zeros.
+Builder::Conv Patches(int64_t side, int64_t height, int64_t width) {
+  const bool whole = height % side == 0 && width % side == 0;
+  return {.kernel = side, .stride = side, .pad_end_only = true, .padding = whole ? 0 : side - 1};
+}
 
 void CheckHalf(const ConfigChecker& check, const std::vector<int64_t>& channels,
                std::string_view channels_key, const std::vector<int64_t>& blocks,
@@ -65,11 +89,12 @@ void CheckConfig(const ConfigChecker& check, const TaesdConfig& config) {
   CheckHalf(check, config.decoder_block_out_channels, "decoder_block_out_channels", config.num_decoder_blocks,
             "num_decoder_blocks");
   check.OneOf("act_fn", config.act_fn, {"relu", "silu", "swish", "gelu"});
-  check.OneOf("upsample_fn", config.upsample_fn, {"nearest"});
+  check.OneOf("upsample_fn", config.upsample_fn, {"nearest", kShuffle});
   check.Range("in_channels", config.in_channels, 1, 16384);
   check.Range("out_channels", config.out_channels, 1, 16384);
   check.Range("latent_channels", config.latent_channels, 1, 1024);
   check.Range("upsampling_scaling_factor", config.upsampling_scaling_factor, 1, 8);
+  check.Range("patch_size", config.patch_size, 1, 8);
   if (ScaleFactor(config) > kMostScale) {
     check.Fail("upsampling_scaling_factor", "makes ", ScaleFactor(config),
                " pixels of one, expected at most ", kMostScale);
@@ -78,7 +103,7 @@ void CheckConfig(const ConfigChecker& check, const TaesdConfig& config) {
 }
 
 int64_t ScaleFactor(const TaesdConfig& config) {
-  int64_t factor = 1;
+  int64_t factor = config.patch_size;
   for (size_t i = 1; i < config.decoder_block_out_channels.size(); ++i) {
     factor *= config.upsampling_scaling_factor;
   }
@@ -87,17 +112,24 @@ int64_t ScaleFactor(const TaesdConfig& config) {
 
 Graph BuildTaesdEncoder(const TaesdConfig& config, int64_t images, int64_t height, int64_t width) {
   Builder b("taesd_encoder");
-  ValueId x = b.Input("image", {images, 1, height, width, config.in_channels}, Phase::kStep);
-  x = b.Affine(x, 0.5, 0.5);  // [-1,1] to TAESD's [0,1]
+  const ValueId image = b.Input("image", {images, 1, height, width, config.in_channels}, Phase::kStep);
+  ValueId x = b.Affine(image, 0.5, 0.5);  // [-1,1] to TAESD's [0,1]
   Scope scope(b, "encoder");
   Layers layers(b, ActOf(config.act_fn));
   const int64_t channels = config.encoder_block_out_channels[0];
   for (size_t level = 0; level < config.num_encoder_blocks.size(); ++level) {
+    const int64_t p = config.patch_size;
     const Builder::Conv halve{.stride = 2, .bias = false};
-    x = b.Conv2d(x, layers.Next(), channels, level == 0 ? Builder::Conv{} : halve);
+    const Builder::Conv first = p > 1 ? Patches(p, height, width) : Builder::Conv{};
+    x = b.Conv2d(x, layers.Next(), channels, level == 0 ? first : halve);
     x = layers.Blocks(x, config.num_encoder_blocks[level]);
   }
-  b.Output("latent", b.Conv2d(x, layers.Next(), config.latent_channels));
+  x = b.Conv2d(x, layers.Next(), config.latent_channels);
+  if (config.shortcut) {
+    const Builder::Conv patches = Patches(ScaleFactor(config), height, width);
+    x = b.Add(x, b.Conv2d(image, "shortcut", config.latent_channels, patches));
+  }
+  b.Output("latent", x);
   return b.Finish();
 }
 
@@ -107,6 +139,7 @@ Graph BuildTaesdDecoder(const TaesdConfig& config, int64_t batch, int64_t frames
   ValueId x = b.Input("latent", {batch, frames, height, width, config.latent_channels}, Phase::kStep);
   Scope scope(b, "decoder");
   x = b.Affine(b.Activation(b.Affine(x, 1 / kMagnitude, 0), Act::kTanh), kMagnitude, 0);
+  const ValueId latent = x;
   const Act act = ActOf(config.act_fn);
   Layers layers(b, act);
   const int64_t channels = config.decoder_block_out_channels[0];
@@ -116,13 +149,15 @@ Graph BuildTaesdDecoder(const TaesdConfig& config, int64_t batch, int64_t frames
   for (size_t level = 0; level < levels; ++level) {
     x = layers.Blocks(x, config.num_decoder_blocks[level]);
     if (level + 1 == levels) break;
-    const Dims d = b.dims(x);
-    const int64_t factor = config.upsampling_scaling_factor;
-    x = b.ResizeNearest(x, d.t, factor * d.h, factor * d.w);
-    layers.Skip();  // the upsampler
-    x = b.Conv2d(x, layers.Next(), channels, {.bias = false});
+    x = layers.Upsample(x, config.upsampling_scaling_factor, config.upsample_fn == kShuffle);
   }
-  x = b.Conv2d(x, layers.Next(), config.out_channels);
+  const int64_t p = config.patch_size;
+  x = b.Conv2d(x, layers.Next(), config.out_channels * p * p);
+  if (p > 1) x = layers.Shuffle(x, p);
+  if (config.shortcut) {
+    const int64_t f = ScaleFactor(config);
+    x = b.Add(x, layers.Shuffle(b.Conv2d(latent, "shortcut", config.out_channels * f * f), f));
+  }
   b.Output("image", b.Affine(x, 2, -1));
   return b.Finish();
 }

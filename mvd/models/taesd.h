@@ -1,5 +1,9 @@
 // The tiny autoencoder TAESD (github.com/madebyollin/taesd) as diffusers' AutoencoderTiny wraps it. Its
-// latents are the scaled ones: the UNet's output goes in as it is.
+// latents are the scaled ones: the UNet's output goes in as it is. Three keys go beyond the original, for
+// autoencoders trained here: `patch_size`; upsample_fn "pixel_shuffle", where a convolution makes the new
+// pixels as channels (sub-pixel convolution, arXiv 1609.05158), not a filter of repeated ones, which can tell
+// a pixel from its neighbour only by what lies around both; and `shortcut`, which starts training near the
+// pictures' principal components.
 #pragma once
 
 #include <string>
@@ -30,6 +34,9 @@ struct TaesdConfig {
   bool force_upcast = false;
   double scaling_factor = 1;  // for whoever calls: neither encode nor decode applies it, nor shift_factor
   double shift_factor = 0;
+  int64_t patch_size =
+      1;                  // the first convolution reads patches of so many pixels a side, the last makes them
+  bool shortcut = false;  // a linear path beside the deep one, from a latent pixel's patch to it and back
 
   template <class V>
   void Visit(V&& v) {
@@ -41,13 +48,14 @@ struct TaesdConfig {
     v("num_encoder_blocks", num_encoder_blocks), v("num_decoder_blocks", num_decoder_blocks);
     v("latent_magnitude", latent_magnitude), v("latent_shift", latent_shift);
     v("force_upcast", force_upcast), v("scaling_factor", scaling_factor), v("shift_factor", shift_factor);
+    v.Extra("patch_size", patch_size, int64_t{1}), v.Extra("shortcut", shortcut, false);
   }
   bool operator==(const TaesdConfig&) const = default;
 };
 
 void CheckConfig(const ConfigChecker& check, const TaesdConfig& config);
 
-// Pixels a latent pixel, each way, of the decoder: 8.
+// Pixels a latent pixel, each way, patches included: 8.
 int64_t ScaleFactor(const TaesdConfig& config);
 
 // Input "image" (N,1,H,W,3) in [-1,1], any size from 1; output "latent" (N,1,h,w,4), h = H/8 rounded up.

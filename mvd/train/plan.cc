@@ -199,6 +199,13 @@ RunPlan PlanRun(const AutoencoderConfig& config, int64_t processes) {
   return Summarise(config, models.origin, std::move(networks), processes);
 }
 
+RunPlan PlanRun(const FeaturesConfig& config, int64_t processes) {
+  CheckRunConfig(config, "options");
+  const Graph graph = BuildVideoFeatures(VideoFeaturesOf(config), config.run.batch);
+  return Summarise(config, "nothing", {PlanNetwork("video features", graph, Role::kTrained, config.run)},
+                   processes);
+}
+
 nlohmann::json ToJson(const RunPlan& plan) {
   nlohmann::json json = {{"origin", plan.origin},
                          {"processes", plan.processes},

@@ -125,6 +125,15 @@ struct AutoencoderConfig : CommonConfig {
   AutoencoderConfig();
 };
 
+// `train features`: the network on whose features `evaluate` compares clips (mvd/models/video_features.h), on
+// procedural clips of its own size.
+struct FeaturesConfig : CommonConfig {
+  int64_t features = 32;
+  double kind = 1, flow = 1;  // weights of the losses: kind of scene, flow of cells
+
+  FeaturesConfig();
+};
+
 // How an option may differ between a run and its continuation.
 enum class OnResume {
   kFixed,    // a change makes another run of it: refused
@@ -145,6 +154,7 @@ struct Option {
 // Every option once, in the order of the file. The pointers live as long as `config` does.
 std::vector<Option> ListOptions(DiffusionConfig& config);
 std::vector<Option> ListOptions(AutoencoderConfig& config);
+std::vector<Option> ListOptions(FeaturesConfig& config);
 
 // A value as TOML: true, 7, 1e-06, "text".
 std::string ShowValue(const Option& option);
@@ -187,6 +197,7 @@ std::vector<Difference> CheckResume(const std::vector<Option>& before, const std
 // Error(kBadInput) naming `file` and the key. Called by ReadRunConfig.
 void CheckRunConfig(const DiffusionConfig& config, const std::string& file);
 void CheckRunConfig(const AutoencoderConfig& config, const std::string& file);
+void CheckRunConfig(const FeaturesConfig& config, const std::string& file);
 
 // File (empty: defaults alone), then overrides, then the check. Error(kNotFound) where the file is absent.
 template <class Config>
@@ -194,5 +205,6 @@ Config ReadRunConfig(const std::filesystem::path& file, const std::vector<std::s
 extern template DiffusionConfig ReadRunConfig(const std::filesystem::path&, const std::vector<std::string>&);
 extern template AutoencoderConfig ReadRunConfig(const std::filesystem::path&,
                                                 const std::vector<std::string>&);
+extern template FeaturesConfig ReadRunConfig(const std::filesystem::path&, const std::vector<std::string>&);
 
 }  // namespace mvd

@@ -132,6 +132,15 @@ void CheckRunConfig(const AutoencoderConfig& config, const std::string& file) {
   }
 }
 
+void CheckRunConfig(const FeaturesConfig& config, const std::string& file) {
+  CheckCommon(config, file);
+  if (config.data.kind != "synth") {
+    ThrowBadInput(file, "key 'data.kind' is '", config.data.kind,
+                  "', expected 'synth': only made-up clips know their kind and flow");
+  }
+  if (config.data.frames < 2) ThrowBadInput(file, "key 'data.frames' is 1, expected 2 or more: a clip moves");
+}
+
 template <class Config>
 Config ReadRunConfig(const std::filesystem::path& file, const std::vector<std::string>& overrides) {
   Config config;
@@ -143,5 +152,6 @@ Config ReadRunConfig(const std::filesystem::path& file, const std::vector<std::s
 }
 template DiffusionConfig ReadRunConfig(const std::filesystem::path&, const std::vector<std::string>&);
 template AutoencoderConfig ReadRunConfig(const std::filesystem::path&, const std::vector<std::string>&);
+template FeaturesConfig ReadRunConfig(const std::filesystem::path&, const std::vector<std::string>&);
 
 }  // namespace mvd

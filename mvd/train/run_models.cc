@@ -3,6 +3,7 @@
 #include <filesystem>
 
 #include "mvd/base/error.h"
+#include "mvd/data/synth.h"
 #include "mvd/engine/model.h"
 
 namespace mvd {
@@ -42,6 +43,15 @@ RunModels ResolveModels(const ModelSection& section) {
     models.configs.image_encoder = Model::Open(section.image_encoder).configs().image_encoder;
   }
   return models;
+}
+
+VideoFeaturesConfig VideoFeaturesOf(const FeaturesConfig& config) {
+  VideoFeaturesConfig network;
+  network.frames = config.data.frames, network.height = config.data.height, network.width = config.data.width;
+  network.features = config.features;
+  network.kinds = int64_t(SynthKinds().size());
+  CheckConfig(ConfigChecker("data"), network);
+  return network;
 }
 
 }  // namespace mvd

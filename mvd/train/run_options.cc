@@ -159,6 +159,13 @@ AutoencoderConfig::AutoencoderConfig() {
   run.batch = 4;
 }
 
+FeaturesConfig::FeaturesConfig() {
+  data.height = 64, data.width = 128;
+  optimiser.lr = 2e-3, schedule.warmup_steps = 100;
+  run.batch = 16;
+  output.samples_steps = 0;
+}
+
 std::vector<Option> ListOptions(DiffusionConfig& config) {
   List list = CommonOptions(config);
   list.section = "noise";
@@ -195,6 +202,16 @@ std::vector<Option> ListOptions(AutoencoderConfig& config) {
               "weight of a patch discriminator's judgement, which is trained along; 0: there is none");
   list.Number("adversarial_start", config.adversarial_start, 0, kMany, "samples",
               "before the discriminator begins, so that there is something to judge");
+  return std::move(list.options);
+}
+
+std::vector<Option> ListOptions(FeaturesConfig& config) {
+  List list = CommonOptions(config);
+  list.section = "features";
+  list.Number("width", config.features, 1, 4096, "", "numbers that describe a clip");
+  list.section = "loss";
+  list.Number("kind", config.kind, 0, 1e6, "", "weight of the cross-entropy of the scene's kind");
+  list.Number("flow", config.flow, 0, 1e6, "", "weight of the error of the flow of each cell of the frame");
   return std::move(list.options);
 }
 

@@ -207,7 +207,7 @@ TrainTask MakeAutoencoderTask(const AutoencoderConfig& config, at::Device device
     Parameters all = weights;
     for (const auto& [name, tensor] : model->discriminator) all.erase(name);
     all.insert(model->all.begin(), model->all.end());
-    ExportTaesd(model->taesd, all, folder, metadata);
+    ExportNetwork(WriteConfig(model->taesd), all, folder, metadata);
   };
   SetOptions(config, task);
   return task;

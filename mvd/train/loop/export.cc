@@ -84,10 +84,10 @@ void ExportPipeline(const Networks& n, const Parameters& unet, const Parameters&
   });
 }
 
-void ExportTaesd(const TaesdConfig& config, const Parameters& weights, const fs::path& folder,
-                 const Metadata& metadata) {
+void ExportNetwork(const nlohmann::json& config, const Parameters& weights, const fs::path& folder,
+                   const Metadata& metadata) {
   WriteFolder(folder, [&](const fs::path& to) {
-    WriteFile(to / "config.json", WriteConfig(config).dump(2) + "\n");
+    WriteFile(to / "config.json", config.dump(2) + "\n");
     WriteWeights(to / kDiffusersFile, weights, metadata);
   });
 }

@@ -20,8 +20,8 @@ void WriteWeights(const std::filesystem::path& file, const TensorMap& weights, c
 void ExportPipeline(const Networks& networks, const Parameters& unet, const Parameters& image_encoder,
                     int64_t frames, const std::filesystem::path& folder, const Metadata& metadata);
 
-// config.json and weights of a TAESD-shaped autoencoder: a component's own folder.
-void ExportTaesd(const TaesdConfig& config, const Parameters& weights, const std::filesystem::path& folder,
-                 const Metadata& metadata);
+// config.json and weights of one network: a component's own folder.
+void ExportNetwork(const nlohmann::json& config, const Parameters& weights,
+                   const std::filesystem::path& folder, const Metadata& metadata);
 
 }  // namespace mvd

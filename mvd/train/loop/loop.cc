@@ -205,7 +205,8 @@ class Run {
     const Parameters& weights = state_.average.empty() ? task_.trained : state_.average;
     if (out.heldout_clips > 0 && out.heldout_steps > 0 && (first || last || Due(out.heldout_steps)))
       HeldOut(weights);
-    if (out.samples_count > 0 && out.samples_steps > 0 && !first && (last || Due(out.samples_steps)))
+    if (task_.samples && out.samples_count > 0 && out.samples_steps > 0 && !first &&
+        (last || Due(out.samples_steps)))
       Samples(weights);
   }
 

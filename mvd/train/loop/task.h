@@ -36,7 +36,7 @@ struct SampleReport {
 };
 
 struct TrainTask {
-  std::string kind;  // "diffusion", "autoencoder"
+  std::string kind;  // "diffusion", "autoencoder", "features"
   CommonConfig common;
   uint64_t seed = 0;
   at::Device device = at::kCPU;
@@ -48,7 +48,7 @@ struct TrainTask {
   std::function<TrainLoss(const Parameters& weights, const std::vector<TrainingItem>& items, bool guard)>
       loss;
   std::function<TrainLoss(const Parameters& weights)> held_out;
-  // Clips and a contact sheet from fixed pictures and seeds, as `folder`/step-N*.
+  // Clips and a contact sheet from fixed pictures and seeds, as `folder`/step-N*. Null where nothing is made.
   std::function<SampleReport(const Parameters& weights, int64_t step, const std::filesystem::path& folder)>
       samples;
   // A model folder that the engine reads.

@@ -9,6 +9,7 @@
 #include "mvd/base/error.h"
 #include "mvd/train/loop/autoencoder.h"
 #include "mvd/train/loop/diffusion.h"
+#include "mvd/train/loop/features.h"
 #include "mvd/train/loop/loop.h"
 #include "mvd/train/loop/tensors.h"
 
@@ -49,6 +50,10 @@ TrainResult TrainDiffusion(const DiffusionConfig& config, bool resume, const Tra
 
 TrainResult TrainAutoencoder(const AutoencoderConfig& config, bool resume, const TrainHooks& hooks) {
   return Train(config, resume, hooks, MakeAutoencoderTask);
+}
+
+TrainResult TrainFeatures(const FeaturesConfig& config, bool resume, const TrainHooks& hooks) {
+  return Train(config, resume, hooks, MakeFeaturesTask);
 }
 
 }  // namespace mvd

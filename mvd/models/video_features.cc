@@ -1,0 +1,57 @@
+#include "mvd/models/video_features.h"
+
+#include "mvd/ir/builder.h"
+
+namespace mvd {
+namespace {
+
+constexpr int64_t kGroups = 8;
+constexpr int64_t kNarrow = 16;  // channels of each place that the features are made of
+constexpr double kEps = 1e-6;
+
+int64_t Cells(int64_t side, size_t levels) { return side >> levels; }
+
+}  // namespace
+
+void CheckConfig(const ConfigChecker& check, const VideoFeaturesConfig& config) {
+  const size_t levels = config.block_out_channels.size();
+  check.Length("block_out_channels", levels, 1, 6);
+  check.Range("block_out_channels", config.block_out_channels, 1, 4096);
+  for (int64_t channels : config.block_out_channels) {
+    if (channels % kGroups)
+      check.Fail("block_out_channels", "has ", channels, ", expected multiples of ", kGroups);
+  }
+  check.Range("frames", config.frames, 2, 256);
+  for (const auto& [key, side] : {std::pair("height", config.height), std::pair("width", config.width)}) {
+    check.Range(key, side, 8, 1024);
+    if (side % (int64_t{1} << levels)) check.Fail(key, "is ", side, ", expected a multiple of ", 1 << levels);
+  }
+  check.Range("features", config.features, 1, 4096);
+  check.Range("kinds", config.kinds, 1, 4096);
+}
+
+Graph BuildVideoFeatures(const VideoFeaturesConfig& config, int64_t batch) {
+  Builder b("video_features");
+  ValueId x = b.Input("clip", {batch, config.frames, config.height, config.width, 3}, Phase::kStep);
+  const size_t levels = config.block_out_channels.size();
+  for (size_t level = 0; level < levels; ++level) {
+    Scope scope(b, "blocks." + std::to_string(level));
+    const int64_t channels = config.block_out_channels[level];
+    x = b.Conv2d(x, "conv", channels, {.stride = 2});
+    x = b.Activation(b.GroupNorm(x, "norm", kGroups, kEps, Axis::kTemporal), Act::kSilu);
+    x = b.Add(x, b.Activation(b.ConvTemporal(x, "temporal_conv", channels), Act::kSilu));
+  }
+  b.Output("flow", b.Conv2d(x, "flow", 2, {.kernel = 1}));
+  // Pairs of frames, then everything at once: the features keep what happened where.
+  x = b.Activation(b.Conv2d(x, "narrow", kNarrow, {.kernel = 1}), Act::kSilu);
+  x = b.MaxPool(x, 2, 1, 1);
+  x = b.Reshape(x,
+                {batch, 1, 1, 1,
+                 config.frames / 2 * Cells(config.height, levels) * Cells(config.width, levels) * kNarrow});
+  const ValueId features = b.Linear(x, "features", config.features);
+  b.Output("features", features);
+  b.Output("kind", b.Linear(b.Activation(features, Act::kSilu), "kind", config.kinds));
+  return b.Finish();
+}
+
+}  // namespace mvd

@@ -1,0 +1,38 @@
+// A small video network whose features compare sets of clips: trained here, on procedural clips, to tell the
+// kind of a scene and how its parts move. Frechet distances on its features are this project's own measure
+// and compare with nothing that other networks gave.
+#pragma once
+
+#include <string_view>
+#include <vector>
+
+#include "mvd/ir/graph.h"
+#include "mvd/models/config_json.h"
+
+namespace mvd {
+
+struct VideoFeaturesConfig {
+  static constexpr std::string_view kClassKey = "_class_name";
+  static constexpr std::string_view kClassName = "MobilevdVideoFeatures";
+
+  int64_t frames = 14, height = 64, width = 128;               // of the clips it sees
+  std::vector<int64_t> block_out_channels = {16, 32, 48, 64};  // each halves the frame
+  int64_t features = 32;
+  int64_t kinds = 18;
+
+  template <class V>
+  void Visit(V&& v) {
+    v("frames", frames), v("height", height), v("width", width);
+    v("block_out_channels", block_out_channels), v("features", features), v("kinds", kinds);
+  }
+  bool operator==(const VideoFeaturesConfig&) const = default;
+};
+
+void CheckConfig(const ConfigChecker& check, const VideoFeaturesConfig& config);
+
+// Input "clip" (B,T,H,W,3) in [-1,1]. Outputs "features" (B,1,1,1,features), "kind" (B,1,1,1,kinds), logits,
+// and "flow" (B,T,h,w,2), h = H/2^levels: the mean flow from a frame to the next of each cell, in fiftieths
+// of the frame's diagonal; the last frame's means nothing.
+Graph BuildVideoFeatures(const VideoFeaturesConfig& config, int64_t batch);
+
+}  // namespace mvd
