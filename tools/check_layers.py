@@ -13,6 +13,7 @@ ALLOWED = {
     "base": set(),
     "ir": CORE,
     "io": CORE,
+    "measure": CORE,
     "media": CORE,
     "sample": CORE,
     "models": GRAPH,
@@ -22,13 +23,14 @@ ALLOWED = {
     "exec": GRAPH,
     "cpu": GRAPH | {"exec"},
     "torch": GRAPH | {"exec"},
-    "engine": GRAPH | {"io", "sample", "models", "compress", "passes", "cost", "exec", "cpu", "torch"},
+    "engine": GRAPH | {"measure", "io", "sample", "models", "compress", "passes", "cost", "exec", "cpu", "torch"},
     "data": CORE,
     "prepare": CORE | {"io", "media", "data"},
     "train": GRAPH
     | {"io", "media", "sample", "models", "compress", "passes", "cost", "exec", "torch", "engine", "data"},
+    "evaluate": GRAPH | {"measure", "io", "media", "sample", "models", "engine", "data", "prepare"},
     "cli": GRAPH
-    | {"io", "media", "sample", "models", "compress", "passes", "cost", "exec", "cpu", "engine", "data", "prepare", "train"},
+    | {"io", "measure", "media", "sample", "models", "compress", "passes", "cost", "exec", "cpu", "engine", "data", "prepare", "evaluate", "train"},
 }
 INCLUDE = re.compile(r'^\s*#\s*include\s+"mvd/([^/"]+)/', re.M)
 

@@ -37,6 +37,8 @@ Runner DeclareExplain(CLI::App& app);
 Runner DeclareCost(CLI::App& app);
 Runner DeclareCheck(CLI::App& app);
 Runner DeclareBench(CLI::App& app);
+Runner DeclareConvert(CLI::App& app);
+Runner DeclareEvaluate(CLI::App& app);
 Runner DeclareRepro(CLI::App& app);
 Runner DeclareInit(CLI::App& app);
 Runner DeclareDoctor(CLI::App& app);

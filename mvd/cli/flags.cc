@@ -4,6 +4,7 @@
 #include <fstream>
 
 #include "mvd/cpu/isa.h"
+#include "mvd/engine/bundled_models.h"
 
 namespace mvd::cli {
 namespace {
@@ -62,7 +63,9 @@ NetworkOptions ExecFlags::Resolve(const CancelToken* cancel) const {
 
 void ModelFlags::Declare(CLI::App& app) {
   const char* group = "Model";
-  app.add_option("-m,--model", model, "Model folder in diffusers' layout")->group(group);
+  app.add_option("-m,--model", model,
+                 "Model folder in diffusers' layout, or the name of one that comes with the program")
+      ->group(group);
   app.add_option("--preset", preset,
                  "Random weights of a known architecture instead of a folder: " + Join(PresetNames()))
       ->group(group);
@@ -73,7 +76,7 @@ void ModelFlags::Declare(CLI::App& app) {
 
 Model ModelFlags::Open(const NetworkOptions& options) const {
   if (!model.empty() && !preset.empty()) ThrowUsage("--model and --preset exclude each other");
-  if (!model.empty()) return Model::Open(model);
+  if (!model.empty()) return Model::Open(FindModel(model));
   if (preset.empty()) ThrowUsage("--model or --preset is needed");
   return Model::Random(FindPreset(preset), weight_seed, options.exec.dtype, options.exec.threads);
 }

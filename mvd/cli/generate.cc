@@ -11,6 +11,7 @@
 #include "mvd/cli/command.h"
 #include "mvd/cli/generate_options.h"
 #include "mvd/cli/terminal.h"
+#include "mvd/engine/bundled_models.h"
 #include "mvd/engine/svd_engine.h"
 #include "mvd/io/safetensors.h"
 #include "mvd/media/clip.h"
@@ -296,13 +297,14 @@ Exit Generate(Session& session, GenerateOptions o, const CLI::App& app) {
   if (o.images.empty()) ThrowUsage("a picture is needed: mobilevd generate photo.jpg");
   StatusLine status(session.quiet);
   if (o.model.empty() && o.preset.empty()) {
-    o.preset = "svd-tiny";
-    status.Note("no --model: random weights of preset svd-tiny, the clip will be noise");
+    o.model = kDefaultModel;
+    status.Note("no --model: the small one that comes with the program, " + o.model);
   }
   if (!o.model.empty() && !o.preset.empty()) ThrowUsage("--model and --preset exclude each other");
   const std::vector<Job> jobs = PlanJobs(o, ListInputs(o.images));
   NetworkOptions network = o.exec.Resolve(session.cancel);
-  const Model model = o.preset.empty() ? Model::Open(o.model)
+  const fs::path folder = o.preset.empty() ? FindModel(o.model) : fs::path();
+  const Model model = o.preset.empty() ? Model::Open(folder)
                                        : Model::Random(FindPreset(o.preset), uint64_t(o.weight_seed),
                                                        network.exec.dtype, network.exec.threads);
   Complete(model, o);
@@ -320,7 +322,7 @@ Exit Generate(Session& session, GenerateOptions o, const CLI::App& app) {
   Run run{session,
           o,
           model,
-          o.preset.empty() ? ModelHash(o.model, network.exec.threads) : "",
+          o.preset.empty() ? ModelHash(folder, network.exec.threads) : "",
           pipeline,
           engine,
           status,

@@ -6,6 +6,7 @@
 #include <random>
 
 #include "mvd/base/rng.h"
+#include "mvd/engine/bundled_models.h"
 #include "mvd/io/json.h"
 #include "mvd/media/clip.h"
 #include "mvd/sample/resize.h"
@@ -22,7 +23,10 @@ void DeclareOptions(CLI::App& app, GenerateOptions& o) {
       ->group("Input");
   app.add_option("--from-latents", o.from_latents, "Only decode latents that an earlier run kept")
       ->group("Input");
-  app.add_option("-m,--model", o.model, "Model folder in diffusers' layout")->group("Input");
+  app.add_option("-m,--model", o.model,
+                 "Model folder in diffusers' layout, or a model that comes with the program; default " +
+                     std::string(kDefaultModel))
+      ->group("Input");
   app.add_option("-o,--output", o.output, "File, or folder for several pictures; the extension is the format")
       ->group("Output");
   app.add_option("--format", o.format, ClipFormatNames() + ", latents; for several pictures")
@@ -57,7 +61,7 @@ nlohmann::json MakeRecipe(GenerateOptions options, const Model& model, const std
                           const std::string& image) {
   nlohmann::json recipe = {{"program", "mobilevd"},
                            {"version", MVD_VERSION},
-                           {"model", model.origin()},
+                           {"model", options.model.empty() ? model.origin() : options.model},
                            {"model_hash", model_hash},
                            {"image", image}};
   options.VisitRecipe(

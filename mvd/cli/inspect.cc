@@ -7,6 +7,7 @@
 #include "mvd/cli/command.h"
 #include "mvd/cli/flags.h"
 #include "mvd/compress/describe_compression.h"
+#include "mvd/engine/bundled_models.h"
 #include "mvd/io/model_folder.h"
 #include "mvd/io/safetensors.h"
 #include "mvd/media/clip.h"
@@ -137,10 +138,10 @@ void Print(const nlohmann::json& object) {
 
 Runner DeclareInspect(CLI::App& app) {
   auto paths = std::make_shared<std::vector<std::string>>();
-  app.add_option("path", *paths, "Model folder, safetensors file, clip or picture")->required();
+  app.add_option("path", *paths, "Model folder or name, safetensors file, clip or picture")->required();
   return [paths](Session& session) {
     for (const std::string& path : *paths) {
-      const nlohmann::json object = InspectPath(path);
+      const nlohmann::json object = InspectPath(FindModel(path));
       if (session.json)
         std::cout << object.dump() << "\n";
       else

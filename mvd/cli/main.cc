@@ -22,7 +22,9 @@ constexpr Command kCommands[] = {
     {"init", "Write a model folder with seeded random weights", DeclareInit},
     {"data", "Make a training set", DeclareData},
     {"train", "Train a model, from a commented TOML file", DeclareTrain},
+    {"evaluate", "Measure a model on clips and photographs that it never saw", DeclareEvaluate},
     {"compress", "Make a model smaller: fold, multiscale, prune, funnels, low rank", DeclareCompress},
+    {"convert", "Write a model folder with its weights in another type", DeclareConvert},
     {"doctor", "Say what this machine offers and what the program would use", DeclareDoctor},
 };
 

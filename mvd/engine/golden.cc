@@ -8,6 +8,7 @@
 #include "mvd/engine/svd_engine.h"
 #include "mvd/exec/metrics.h"
 #include "mvd/io/safetensors.h"
+#include "mvd/measure/frechet.h"
 #include "mvd/sample/resize.h"
 
 namespace mvd {
@@ -186,6 +187,20 @@ Outputs RunInclusion(const Context& c) {
   return outputs;
 }
 
+// (n,d) and (m,d) features, one row a clip.
+template <double (*kDistance)(const FeatureMatrix&, const FeatureMatrix&, const std::string&)>
+Outputs RunDistance(const Context& c) {
+  const auto matrix = [&](const char* name) {
+    const Tensor features = c.golden.Input(name, Shape{-1, -1});
+    const auto values = features.f32();
+    return FeatureMatrix{features.shape()[0], features.shape()[1], {values.begin(), values.end()}};
+  };
+  const double distance = kDistance(matrix("real"), matrix("fake"), c.golden.path());
+  Outputs outputs;
+  outputs["output.distance"] = Tensor::FromVector(Shape{}, std::vector<float>{float(distance)});
+  return outputs;
+}
+
 Outputs RunPipeline(const Context& c) {
   const Golden& g = c.golden;
   SvdOptions o;
@@ -237,6 +252,8 @@ constexpr Case kCases[] = {
     {"scheduler", false, RunScheduler},
     {"pipeline", true, RunPipeline},
     {"inclusion_probabilities", false, RunInclusion},
+    {"frechet", false, RunDistance<FrechetDistance>},
+    {"kernel_distance", false, RunDistance<KernelDistance>},
 };
 
 const Case& FindCase(const Golden& golden) {

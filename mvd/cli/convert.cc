@@ -1,0 +1,59 @@
+// convert: a model folder with its weights in another type.
+#include <cstdio>
+#include <iostream>
+
+#include "mvd/cli/command.h"
+#include "mvd/cli/flags.h"
+#include "mvd/cli/terminal.h"
+#include "mvd/engine/bundled_models.h"
+#include "mvd/engine/convert_folder.h"
+
+namespace mvd::cli {
+namespace {
+
+struct Options {
+  std::string model, output, dtype = "bf16";
+};
+
+DType ParseDType(const std::string& name) {
+  for (DType dtype : {DType::kF32, DType::kBF16, DType::kF16}) {
+    if (Name(dtype) == name) return dtype;
+  }
+  ThrowUsage("--dtype ", name, ": expected f32, bf16 or f16");
+}
+
+Exit Run(Session& session, const Options& o) {
+  StatusLine status(session.quiet);
+  const DType dtype = ParseDType(o.dtype);
+  std::filesystem::path output(o.output);
+  if (!output.has_filename()) output = output.parent_path();
+  const ConvertReport report =
+      ConvertFolder(FindModel(o.model), output, dtype, session.cancel, status.AsProgress());
+  status.Clear();
+  status.Note(StrCat(report.tensors, " tensors, ", FormatBytes(double(report.bytes_before)), " -> ",
+                     FormatBytes(double(report.bytes_after)), " in ", o.dtype));
+  if (session.json) {
+    std::cout << nlohmann::json{{"output", output.string()},
+                                {"dtype", o.dtype},
+                                {"tensors", report.tensors},
+                                {"bytes_before", report.bytes_before},
+                                {"bytes_after", report.bytes_after}}
+                     .dump()
+              << "\n";
+  } else {
+    std::printf("%s\n", output.c_str());
+  }
+  return Exit::kOk;
+}
+
+}  // namespace
+
+Runner DeclareConvert(CLI::App& app) {
+  auto o = std::make_shared<Options>();
+  app.add_option("model", o->model, "Model folder or name, or one component's own folder")->required();
+  app.add_option("-o,--output", o->output, "Folder to write, new or empty")->required();
+  app.add_option("--dtype", o->dtype, "f32, bf16 or f16")->capture_default_str();
+  return [o](Session& session) { return Run(session, *o); };
+}
+
+}  // namespace mvd::cli

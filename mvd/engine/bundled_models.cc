@@ -1,0 +1,34 @@
+#include "mvd/engine/bundled_models.h"
+
+#include <cstdlib>
+
+#include "mvd/base/error.h"
+
+namespace mvd {
+namespace fs = std::filesystem;
+
+std::vector<fs::path> ModelFolders() {
+  std::vector<fs::path> folders;
+  if (const char* named = std::getenv("MOBILEVD_MODELS"); named && *named) folders.emplace_back(named);
+  std::error_code code;
+  const fs::path program = fs::read_symlink("/proc/self/exe", code);
+  if (code) return folders;
+  const fs::path beside = program.parent_path();
+  for (const char* place : {"models", "../share/mobilevd/models", "../../models"})
+    folders.push_back((beside / place).lexically_normal());
+  return folders;
+}
+
+fs::path FindModel(const std::string& model) {
+  const fs::path path(model);
+  if (fs::exists(path) || model.empty() || path.filename() != path || model == "." || model == "..")
+    return path;
+  std::string looked;
+  for (const fs::path& folder : ModelFolders()) {
+    if (fs::is_directory(folder / model)) return folder / model;
+    looked += (looked.empty() ? "" : ", ") + folder.string();
+  }
+  throw Error(Exit::kNotFound, model, StrCat("no such file or folder, nor a model of this name in ", looked));
+}
+
+}  // namespace mvd

@@ -1,0 +1,94 @@
+#include "mvd/evaluate/clip_maker.h"
+
+#include "mvd/base/rng.h"
+
+namespace mvd {
+namespace {
+
+struct State {
+  SvdOptions options;
+  Tensor latent_noise, decoded_latents;
+  SvdConditioning conditioning;
+  Tensor latents;
+};
+
+Tensor SignedPicture(const std::vector<float>& picture, int64_t height, int64_t width) {
+  MVD_CHECK_EQ(int64_t(picture.size()), height * width * 3);
+  Tensor image({1, height, width, 3}, DType::kF32);
+  for (size_t i = 0; i < picture.size(); ++i) image.f32()[i] = picture[i] * 2 - 1;
+  return image;
+}
+
+std::vector<float> Values(const Tensor& tensor) {
+  const auto values = tensor.f32();
+  return {values.begin(), values.end()};
+}
+
+class Stages {
+ public:
+  Stages(const SampleHooks& hooks, size_t clips) : hooks_(hooks), clips_(clips) {}
+
+  // Runs `work` for each clip and tells the share done.
+  template <class Work>
+  void Run(const char* stage, const Work& work) {
+    for (size_t i = 0; i < clips_; ++i) {
+      if (hooks_.cancel) hooks_.cancel->Poll();
+      work(i);
+      if (hooks_.progress) hooks_.progress(stage, double(i + 1) / double(clips_));
+    }
+  }
+
+ private:
+  const SampleHooks& hooks_;
+  size_t clips_;
+};
+
+}  // namespace
+
+std::vector<MadeClip> MakeClips(SvdEngine& engine, const Model& model,
+                                const std::vector<ClipRequest>& requests, const SvdOptions& options,
+                                const SampleHooks& hooks) {
+  const SvdComponents components = engine.Components();
+  const Schedule schedule =
+      MakeSchedule(model.scheduler(), options.num_inference_steps, model.scheduler_file());
+  const int64_t channels = model.configs().unet.out_channels, factor = ScaleFactor(model.configs().vae);
+  std::vector<State> states(requests.size());
+  std::vector<MadeClip> made(requests.size());
+  Stages stages(hooks, requests.size());
+  stages.Run("embed", [&](size_t i) {
+    State& s = states[i];
+    s.options = options;
+    s.options.motion_bucket_id = requests[i].motion_bucket_id;
+    const Tensor image = SignedPicture(requests[i].picture, options.height, options.width);
+    s.conditioning.image_embeds = components.image_embeds(image);
+  });
+  stages.Run("encode", [&](size_t i) {
+    State& s = states[i];
+    const Tensor image = SignedPicture(requests[i].picture, options.height, options.width);
+    Rng rng(RngKind::kPhilox, requests[i].seed);
+    SvdNoise noise = DrawSvdNoise(rng, s.options, channels, factor);
+    s.latent_noise = std::move(noise.latents);
+    s.decoded_latents = components.vae_encode(image);
+    // The pipeline's own encoding, with the embedding that is already there.
+    SvdComponents rest = components;
+    rest.image_embeds = [&](const TensorView&) { return std::move(s.conditioning.image_embeds); };
+    s.conditioning = EncodeSvd(rest, image, image, noise.image, s.options);
+  });
+  stages.Run("denoise", [&](size_t i) {
+    State& s = states[i];
+    s.latents = DenoiseSvd(components, s.conditioning, schedule, s.latent_noise, s.options);
+  });
+  stages.Run("decode", [&](size_t i) {
+    State& s = states[i];
+    made[i].clip = {options.num_frames, options.height, options.width,
+                    Values(DecodeSvd(components, s.latents, s.options))};
+    SvdOptions one = s.options;
+    one.num_frames = 1;
+    const Shape l = s.decoded_latents.shape();
+    Tensor picture = std::move(s.decoded_latents).Reshaped({1, 1, l[1], l[2], l[3]});
+    made[i].decoded = Values(DecodeSvd(components, picture, one));
+  });
+  return made;
+}
+
+}  // namespace mvd

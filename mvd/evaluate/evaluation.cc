@@ -1,0 +1,192 @@
+#include "mvd/evaluate/evaluation.h"
+
+#include <cmath>
+#include <memory>
+#include <random>
+
+#include "mvd/media/clip.h"
+#include "mvd/prepare/flow.h"
+
+namespace mvd {
+namespace {
+
+FloatClip Still(const FloatClip& real) {
+  FloatClip still = real;
+  still.rgb.clear();
+  for (int64_t t = 0; t < real.frames; ++t)
+    still.rgb.insert(still.rgb.end(), real.Frame(0).begin(), real.Frame(0).end());
+  return still;
+}
+
+FloatClip Noise(const FloatClip& real, uint64_t seed) {
+  FloatClip noise = real;
+  std::mt19937 random{uint32_t(seed)};
+  for (float& value : noise.rgb) value = float(random() >> 8) * 0x1p-24f;
+  return noise;
+}
+
+// (T-1,H,W,2) in pixels, measured.
+std::vector<float> MeasureFlow(FlowMeter& meter, const FloatClip& clip) {
+  const Clip bytes = FramesFromFloat(clip.rgb, clip.frames, clip.height, clip.width, 1);
+  std::vector<float> flow;
+  for (size_t t = 0; t + 1 < bytes.frames.size(); ++t) {
+    const std::vector<float> pair = meter.Flow(bytes.frames[t], bytes.frames[t + 1]);
+    flow.insert(flow.end(), pair.begin(), pair.end());
+  }
+  return flow;
+}
+
+// Mean length of flow - truth; of flow itself where `truth` is null.
+double EndPointError(const std::vector<float>& flow, const std::vector<float>* truth) {
+  double sum = 0;
+  for (size_t i = 0; i < flow.size(); i += 2) {
+    const double x = flow[i] - (truth ? (*truth)[i] : 0), y = flow[i + 1] - (truth ? (*truth)[i + 1] : 0);
+    sum += std::sqrt(x * x + y * y);
+  }
+  return 2 * sum / double(flow.size());
+}
+
+FeatureMatrix Rows(const FeatureMatrix& all, std::span<const int64_t> rows) {
+  FeatureMatrix some{int64_t(rows.size()), all.columns, {}};
+  for (int64_t row : rows) {
+    const auto begin = all.values.begin() + row * all.columns;
+    some.values.insert(some.values.end(), begin, begin + all.columns);
+  }
+  return some;
+}
+
+class Report {
+ public:
+  Report(EvaluationReport& report, uint64_t seed) : report_(report), seed_(seed) {}
+
+  // The value of each clip; the mean is reported.
+  void Add(const std::string& measure, const std::string& unit, const std::string& subject, double value) {
+    values_[{measure, unit, subject}].push_back(value);
+    if (order_.empty() || !Has({measure, unit, subject})) order_.push_back({measure, unit, subject});
+  }
+  void Finish() {
+    for (const Key& key : order_)
+      report_.figures.push_back({key[0], key[1], key[2], MeanOf(values_[key], seed_)});
+  }
+
+ private:
+  using Key = std::array<std::string, 3>;
+  bool Has(const Key& key) const { return std::find(order_.begin(), order_.end(), key) != order_.end(); }
+
+  EvaluationReport& report_;
+  uint64_t seed_;
+  std::map<Key, std::vector<double>> values_;
+  std::vector<Key> order_;
+};
+
+// What the clips of one set are like, one at a time.
+struct Subject {
+  std::string name;
+  std::vector<FloatClip> clips;
+};
+
+void MeasureClips(const Subject& subject, const std::vector<SynthClip>& truth, Report& report,
+                  EvaluationReport& result) {
+  std::unique_ptr<FlowMeter> meter = CanMeasureFlow() ? std::make_unique<FlowMeter>() : nullptr;
+  std::map<std::string, std::pair<double, int>> by_kind;
+  for (size_t i = 0; i < subject.clips.size(); ++i) {
+    const FloatClip& clip = subject.clips[i];
+    const double psnr = Psnr(clip.Frame(0), ToFloat(truth[i].clip).Frame(0));
+    if (std::isfinite(psnr)) report.Add("first frame", "dB", subject.name, psnr);
+    report.Add("flicker", "levels", subject.name, Flicker(clip));
+    if (!meter) continue;
+    const std::vector<float> flow = MeasureFlow(*meter, clip);
+    report.Add("motion", "pixels/frame", subject.name, EndPointError(flow, nullptr));
+    if (!truth[i].exact_flow) continue;
+    const double error = EndPointError(flow, &truth[i].flow);
+    report.Add("flow error", "pixels", subject.name, error);
+    by_kind[truth[i].kind].first += error, by_kind[truth[i].kind].second += 1;
+  }
+  for (const auto& [kind, sum] : by_kind) {
+    if (subject.name == "model") result.kinds[kind].first = sum.first / sum.second;
+    if (subject.name == "still") result.kinds[kind].second = sum.first / sum.second;
+  }
+}
+
+void MeasureDistances(const std::vector<Subject>& subjects, const std::vector<SynthClip>& others,
+                      VideoFeatures& features, uint64_t seed, EvaluationReport& result) {
+  const FeatureMatrix real = features.Of(subjects.at(0).clips);
+  const auto add = [&](const std::string& name, const FeatureMatrix& fake) {
+    // Clip i of one set answers clip i of the other, so both are drawn together.
+    const auto distance = [&](std::span<const int64_t> rows) {
+      return FrechetDistance(Rows(real, rows), Rows(fake, rows));
+    };
+    constexpr int kDraws = 200;
+    result.figures.push_back(
+        {"Frechet distance", "own features", name, Bootstrap(real.rows, distance, seed, kDraws)});
+  };
+  for (const Subject& subject : subjects) {
+    if (subject.name != "real") add(subject.name, features.Of(subject.clips));
+  }
+  std::vector<FloatClip> more;
+  for (const SynthClip& clip : others) more.push_back(ToFloat(clip.clip));
+  if (more.size() == subjects[0].clips.size()) add("real", features.Of(more));
+}
+
+void MeasurePhotographs(SvdEngine& engine, const Model& model, const std::vector<Photograph>& photographs,
+                        const EvaluationOptions& o, const SampleHooks& hooks, Report& report,
+                        EvaluationReport& result) {
+  std::vector<ClipRequest> requests;
+  for (size_t i = 0; i < photographs.size(); ++i) {
+    for (double bucket : o.buckets) requests.push_back({photographs[i].picture, bucket, o.seed + i});
+  }
+  const std::vector<MadeClip> made = MakeClips(engine, model, requests, o.pipeline, hooks);
+  std::unique_ptr<FlowMeter> meter = CanMeasureFlow() ? std::make_unique<FlowMeter>() : nullptr;
+  std::vector<double> asked, moved;
+  for (size_t i = 0; i < made.size(); ++i) {
+    const double bucket = requests[i].motion_bucket_id;
+    if (bucket == o.buckets[0])
+      report.Add("autoencoder, photographs", "dB", "model", Psnr(made[i].decoded, requests[i].picture));
+    report.Add("first frame, photographs", "dB", "model", Psnr(made[i].clip.Frame(0), requests[i].picture));
+    if (!meter) continue;
+    asked.push_back(bucket);
+    moved.push_back(EndPointError(MeasureFlow(*meter, made[i].clip), nullptr));
+    char name[48];
+    std::snprintf(name, sizeof(name), "motion, bucket %g", bucket);
+    report.Add(name, "pixels/frame", "model", moved.back());
+  }
+  result.bucket_spearman = Spearman(asked, moved);
+}
+
+}  // namespace
+
+FloatClip ToFloat(const TrainingClip& clip) {
+  FloatClip result{clip.frames, clip.height, clip.width, {}};
+  result.rgb.reserve(clip.pixels.size());
+  for (uint8_t value : clip.pixels) result.rgb.push_back(float(value) / 255);
+  return result;
+}
+
+EvaluationReport Evaluate(SvdEngine& engine, const Model& model, const std::vector<SynthClip>& clips,
+                          const std::vector<SynthClip>& others, const std::vector<Photograph>& photographs,
+                          VideoFeatures* features, const EvaluationOptions& o, const SampleHooks& hooks) {
+  EvaluationReport result;
+  Report report(result, o.seed);
+  std::vector<Subject> subjects = {{"real", {}}, {"model", {}}, {"still", {}}, {"noise", {}}};
+  std::vector<ClipRequest> requests;
+  for (size_t i = 0; i < clips.size(); ++i) {
+    subjects[0].clips.push_back(ToFloat(clips[i].clip));
+    const FloatClip& real = subjects[0].clips.back();
+    requests.push_back(
+        {{real.Frame(0).begin(), real.Frame(0).end()}, clips[i].clip.motion_bucket_id, o.seed + i});
+    subjects[2].clips.push_back(Still(real));
+    subjects[3].clips.push_back(Noise(real, o.seed + i));
+  }
+  std::vector<MadeClip> made = MakeClips(engine, model, requests, o.pipeline, hooks);
+  for (size_t i = 0; i < made.size(); ++i) {
+    report.Add("autoencoder", "dB", "model", Psnr(made[i].decoded, requests[i].picture));
+    subjects[1].clips.push_back(std::move(made[i].clip));
+  }
+  for (const Subject& subject : subjects) MeasureClips(subject, clips, report, result);
+  if (!photographs.empty()) MeasurePhotographs(engine, model, photographs, o, hooks, report, result);
+  report.Finish();
+  if (features && !clips.empty()) MeasureDistances(subjects, others, *features, o.seed, result);
+  return result;
+}
+
+}  // namespace mvd

@@ -1,0 +1,49 @@
+// A model's figures on clips and photographs that it never saw, beside those of two baselines: the picture
+// standing still, and noise.
+#pragma once
+
+#include <map>
+#include <string>
+#include <vector>
+
+#include "mvd/data/synth.h"
+#include "mvd/evaluate/clip_maker.h"
+#include "mvd/measure/statistics.h"
+#include "mvd/evaluate/video_features_model.h"
+
+namespace mvd {
+
+struct EvaluationOptions {
+  SvdOptions pipeline;                                    // size, frames, steps, rate, guidance
+  uint64_t seed = 0;                                      // of noise and intervals
+  std::vector<double> buckets = {20, 60, 100, 140, 180};  // asked for on photographs
+};
+
+struct Photograph {
+  std::string name;
+  std::vector<float> picture;  // (H,W,3) in [0,1], of the clips' size
+};
+
+// One line of the report. Subjects: "model"; "still", the first frame repeated; "noise", uniform pixels;
+// "real", the clips themselves, or other ones of the same kind.
+struct Figure {
+  std::string measure, unit, subject;
+  Interval interval;
+};
+
+struct EvaluationReport {
+  std::vector<Figure> figures;
+  double bucket_spearman = 0;  // of bucket and motion, over all photographs' clips
+  std::map<std::string, std::pair<double, double>> kinds;  // flow error by kind of scene: model, still
+};
+
+// `clips` are the held-out ones, `others` as many more from the same source, for what real clips differ by.
+// Frechet distances are left out without `features`, flow without OpenCV.
+EvaluationReport Evaluate(SvdEngine& engine, const Model& model, const std::vector<SynthClip>& clips,
+                          const std::vector<SynthClip>& others, const std::vector<Photograph>& photographs,
+                          VideoFeatures* features, const EvaluationOptions& options,
+                          const SampleHooks& hooks);
+
+FloatClip ToFloat(const TrainingClip& clip);
+
+}  // namespace mvd

@@ -1,0 +1,70 @@
+#include "mvd/measure/clip_measures.h"
+
+#include <cmath>
+#include <limits>
+
+#include "mvd/base/check.h"
+
+namespace mvd {
+namespace {
+
+constexpr int64_t kBlock = 8;
+
+// (rows, columns, 3) means of whole blocks.
+std::vector<double> BlockMeans(const FloatClip& clip, int64_t t) {
+  const int64_t rows = clip.height / kBlock, columns = clip.width / kBlock;
+  std::vector<double> means(size_t(rows * columns * 3));
+  const auto frame = clip.Frame(t);
+  for (int64_t y = 0; y < rows * kBlock; ++y) {
+    for (int64_t x = 0; x < columns * kBlock; ++x) {
+      for (int64_t c = 0; c < 3; ++c) {
+        means[size_t((y / kBlock * columns + x / kBlock) * 3 + c)] +=
+            frame[size_t((y * clip.width + x) * 3 + c)];
+      }
+    }
+  }
+  for (double& mean : means) mean /= kBlock * kBlock;
+  return means;
+}
+
+}  // namespace
+
+double Psnr(std::span<const float> a, std::span<const float> b) {
+  MVD_CHECK_EQ(a.size(), b.size());
+  double sum = 0;
+  for (size_t i = 0; i < a.size(); ++i) sum += (double(a[i]) - b[i]) * (double(a[i]) - b[i]);
+  if (sum == 0) return std::numeric_limits<double>::infinity();
+  return -10 * std::log10(sum / double(a.size()));
+}
+
+double Flicker(const FloatClip& clip) {
+  if (clip.frames < 3 || clip.height < kBlock || clip.width < kBlock) return 0;
+  std::vector<double> before = BlockMeans(clip, 0), now = BlockMeans(clip, 1);
+  double sum = 0;
+  for (int64_t t = 2; t < clip.frames; ++t) {
+    std::vector<double> next = BlockMeans(clip, t);
+    for (size_t i = 0; i < next.size(); ++i) sum += std::abs(before[i] - 2 * now[i] + next[i]);
+    before = std::move(now), now = std::move(next);
+  }
+  return 255 * sum / double(now.size()) / double(clip.frames - 2);
+}
+
+FloatClip Halved(const FloatClip& clip) {
+  MVD_CHECK(clip.height % 2 == 0 && clip.width % 2 == 0);
+  FloatClip half{clip.frames, clip.height / 2, clip.width / 2, {}};
+  const int64_t row = clip.width * 3;
+  for (int64_t t = 0; t < clip.frames; ++t) {
+    const auto frame = clip.Frame(t);
+    for (int64_t y = 0; y < half.height; ++y) {
+      for (int64_t x = 0; x < half.width * 3; ++x) {
+        const int64_t at = 2 * y * row + x / 3 * 6 + x % 3;
+        half.rgb.push_back((frame[size_t(at)] + frame[size_t(at + 3)] + frame[size_t(at + row)] +
+                            frame[size_t(at + row + 3)]) /
+                           4);
+      }
+    }
+  }
+  return half;
+}
+
+}  // namespace mvd

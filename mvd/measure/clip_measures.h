@@ -1,0 +1,30 @@
+// What one clip is like.
+#pragma once
+
+#include <cstdint>
+#include <span>
+#include <vector>
+
+namespace mvd {
+
+// Frames (T,H,W,3) in [0,1].
+struct FloatClip {
+  int64_t frames = 0, height = 0, width = 0;
+  std::vector<float> rgb;
+
+  std::span<const float> Frame(int64_t t) const {
+    return {rgb.data() + t * height * width * 3, size_t(height * width * 3)};
+  }
+};
+
+// dB, of values in [0,1]; infinity where they are equal.
+double Psnr(std::span<const float> a, std::span<const float> b);
+
+// Mean absolute second difference in time of 8x8 blocks' means, in levels of 255. Smooth motion hardly bends
+// the brightness of a block, flicker does; a still clip has 0. 0 with fewer than three frames.
+double Flicker(const FloatClip& clip);
+
+// Half the size each way, by means of 2x2 pixels; sides are even.
+FloatClip Halved(const FloatClip& clip);
+
+}  // namespace mvd

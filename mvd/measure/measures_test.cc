@@ -1,0 +1,62 @@
+#include <gtest/gtest.h>
+
+#include <cmath>
+
+#include "mvd/measure/clip_measures.h"
+#include "mvd/measure/statistics.h"
+
+namespace mvd {
+namespace {
+
+FloatClip Clip(int64_t frames, float (*value)(int64_t t, int64_t x)) {
+  FloatClip clip{frames, 16, 32, {}};
+  for (int64_t t = 0; t < frames; ++t) {
+    for (int64_t i = 0; i < 16 * 32 * 3; ++i) clip.rgb.push_back(value(t, i / 3 % 32));
+  }
+  return clip;
+}
+
+TEST(ClipMeasuresTest, Psnr) {
+  const std::vector<float> a(10, 0.5f), b(10, 0.6f);
+  EXPECT_NEAR(Psnr(a, b), 20, 1e-5);
+  EXPECT_TRUE(std::isinf(Psnr(a, a)));
+}
+
+TEST(ClipMeasuresTest, FlickerSeesBlinkingAndNotAFade) {
+  EXPECT_NEAR(Flicker(Clip(6, [](int64_t t, int64_t) { return float(t) / 10; })), 0, 1e-4);
+  // 0, 1, 0, 1 levels: second differences of 2.
+  EXPECT_NEAR(Flicker(Clip(6, [](int64_t t, int64_t) { return float(t % 2) / 255; })), 2, 1e-4);
+  EXPECT_EQ(Flicker(Clip(2, [](int64_t t, int64_t) { return float(t); })), 0);
+}
+
+TEST(ClipMeasuresTest, HalvedIsTheMeanOfFour) {
+  const FloatClip half = Halved(Clip(1, [](int64_t, int64_t x) { return float(x); }));
+  EXPECT_EQ(half.height, 8);
+  EXPECT_EQ(half.width, 16);
+  for (int64_t x = 0; x < 16; ++x) EXPECT_FLOAT_EQ(half.rgb[size_t(x * 3)], float(2 * x) + 0.5f);
+}
+
+TEST(StatisticsTest, Spearman) {
+  EXPECT_NEAR(Spearman(std::vector<double>{1, 2, 3, 4}, std::vector<double>{10, 20, 25, 100}), 1, 1e-12);
+  EXPECT_NEAR(Spearman(std::vector<double>{1, 2, 3}, std::vector<double>{3, 2, 1}), -1, 1e-12);
+  // Ranks 0.5, 0.5, 2 against 0, 1, 2: 1.5 / sqrt(1.5 x 2).
+  EXPECT_NEAR(Spearman(std::vector<double>{1, 1, 2}, std::vector<double>{1, 2, 3}), 1.5 / std::sqrt(3.0),
+              1e-12);
+  EXPECT_EQ(Spearman(std::vector<double>{1, 1}, std::vector<double>{1, 2}), 0);
+}
+
+TEST(StatisticsTest, IntervalsHoldTheMeanAndAreTheSameEachTime) {
+  std::vector<double> values;
+  for (int i = 0; i < 100; ++i) values.push_back(i % 10);
+  const Interval a = MeanOf(values, 3), b = MeanOf(values, 3);
+  EXPECT_DOUBLE_EQ(a.value, 4.5);
+  EXPECT_EQ(a.count, 100);
+  EXPECT_EQ(a.low, b.low);
+  // The mean's standard error is 0.287: 95 % are 0.563 to either side, and a bootstrap of 1000 is near that.
+  EXPECT_NEAR(a.low, 4.5 - 0.563, 0.1);
+  EXPECT_NEAR(a.high, 4.5 + 0.563, 0.1);
+  EXPECT_EQ(MeanOf({}).count, 0);
+}
+
+}  // namespace
+}  // namespace mvd
