@@ -28,7 +28,7 @@ ALLOWED = {
     "prepare": CORE | {"io", "media", "data"},
     "train": GRAPH
     | {"io", "media", "sample", "models", "compress", "passes", "cost", "exec", "torch", "engine", "data"},
-    "evaluate": GRAPH | {"measure", "io", "media", "sample", "models", "engine", "data", "prepare"},
+    "evaluate": GRAPH | {"measure", "io", "media", "sample", "models", "engine", "data"},
     "cli": GRAPH
     | {"io", "measure", "media", "sample", "models", "compress", "passes", "cost", "exec", "cpu", "engine", "data", "prepare", "evaluate", "train"},
 }

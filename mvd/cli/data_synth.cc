@@ -24,16 +24,6 @@ struct Options {
   int64_t count = 16;
 };
 
-std::vector<SynthPhoto> ReadPhotos(const std::string& folder) {
-  std::vector<SynthPhoto> photos;
-  for (const fs::path& path : ListImages(folder)) {
-    Image image = ReadImage(path);
-    photos.push_back({image.width, image.height, std::move(image.rgb)});
-  }
-  if (photos.empty()) ThrowBadInput(folder, "holds no pictures (", ImageFormatNames(), ")");
-  return photos;
-}
-
 Image FrameOf(const TrainingClip& clip, int64_t frame) {
   const size_t bytes = size_t(clip.height) * size_t(clip.width) * 3;
   const auto first = clip.pixels.begin() + ptrdiff_t(size_t(frame) * bytes);
@@ -139,7 +129,10 @@ nlohmann::json WriteClips(const Options& o, Session& session, StatusLine& status
 Exit Run(Options o, Session& session) {
   if (o.output.empty() && o.sheet.empty()) ThrowUsage("data synth: expected -o FOLDER or --sheet FILE.png");
   if (o.count < 1) ThrowUsage("--count ", o.count, ": expected at least 1");
-  if (!o.photos.empty()) o.synth.photos = ReadPhotos(o.photos);
+  if (!o.photos.empty()) {
+    for (Image& image : ReadImages(o.photos))
+      o.synth.photos.push_back({image.width, image.height, std::move(image.rgb)});
+  }
   StatusLine status(session.quiet);
   nlohmann::json done = nlohmann::json::object();
   if (!o.sheet.empty()) done["sheet"] = WriteSheet(o, session, status);

@@ -39,30 +39,16 @@ std::vector<SynthClip> Clips(const SynthOptions& synth, int64_t count, StatusLin
   return clips;
 }
 
-std::vector<Photograph> Photographs(const std::string& folder, int64_t height, int64_t width) {
-  std::vector<Photograph> photographs;
+std::vector<std::vector<float>> Photographs(const std::string& folder, int64_t height, int64_t width) {
+  std::vector<std::vector<float>> photographs;
   if (folder.empty()) return photographs;
-  for (const fs::path& path : ListImages(folder)) {
-    const Image image = ReadImage(path);
+  for (const Image& image : ReadImages(folder)) {
     const RgbImage sized =
         FitImage({image.rgb, image.width, image.height}, int(width), int(height), Fit::kCrop);
-    Photograph photograph{path.filename().string(), {}};
-    for (uint8_t value : sized.pixels) photograph.picture.push_back(float(value) / 255);
-    photographs.push_back(std::move(photograph));
+    std::vector<float>& picture = photographs.emplace_back();
+    for (uint8_t value : sized.pixels) picture.push_back(float(value) / 255);
   }
-  if (photographs.empty()) ThrowBadInput(folder, "holds no pictures (", ImageFormatNames(), ")");
   return photographs;
-}
-
-std::vector<SynthPhoto> ScenePhotos(const std::string& folder) {
-  std::vector<SynthPhoto> photos;
-  if (folder.empty()) return photos;
-  for (const fs::path& path : ListImages(folder)) {
-    Image image = ReadImage(path);
-    photos.push_back({image.width, image.height, std::move(image.rgb)});
-  }
-  if (photos.empty()) ThrowBadInput(folder, "holds no pictures (", ImageFormatNames(), ")");
-  return photos;
 }
 
 nlohmann::json ToJson(const EvaluationReport& report, const std::string& model) {
@@ -113,13 +99,17 @@ Exit Run(Session& session, const Options& o) {
   EvaluationOptions options;
   options.pipeline = Pipeline(o, model);
   options.seed = uint64_t(o.seed), options.buckets = o.buckets;
+  options.threads = network.exec.threads;
   SynthOptions synth;
   synth.seed = kEvaluationSeed ^ uint64_t(o.seed);
   synth.frames = options.pipeline.num_frames;
   synth.height = options.pipeline.height, synth.width = options.pipeline.width;
   synth.fps = options.pipeline.fps;
-  synth.photos = ScenePhotos(o.scene_photos);
-  const std::vector<Photograph> photographs = Photographs(o.photos, synth.height, synth.width);
+  if (!o.scene_photos.empty()) {
+    for (Image& image : ReadImages(o.scene_photos))
+      synth.photos.push_back({image.width, image.height, std::move(image.rgb)});
+  }
+  const std::vector<std::vector<float>> photographs = Photographs(o.photos, synth.height, synth.width);
   const std::vector<SynthClip> clips = Clips(synth, o.clips, status);
   synth.seed += 1;
   const std::vector<SynthClip> others = Clips(synth, o.clips, status);

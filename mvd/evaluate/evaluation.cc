@@ -1,11 +1,12 @@
 #include "mvd/evaluate/evaluation.h"
 
+#include <algorithm>
+#include <array>
 #include <cmath>
-#include <memory>
+#include <cstdio>
 #include <random>
 
-#include "mvd/media/clip.h"
-#include "mvd/prepare/flow.h"
+#include "mvd/evaluate/flow_measure.h"
 
 namespace mvd {
 namespace {
@@ -25,27 +26,6 @@ FloatClip Noise(const FloatClip& real, uint64_t seed) {
   return noise;
 }
 
-// (T-1,H,W,2) in pixels, measured.
-std::vector<float> MeasureFlow(FlowMeter& meter, const FloatClip& clip) {
-  const Clip bytes = FramesFromFloat(clip.rgb, clip.frames, clip.height, clip.width, 1);
-  std::vector<float> flow;
-  for (size_t t = 0; t + 1 < bytes.frames.size(); ++t) {
-    const std::vector<float> pair = meter.Flow(bytes.frames[t], bytes.frames[t + 1]);
-    flow.insert(flow.end(), pair.begin(), pair.end());
-  }
-  return flow;
-}
-
-// Mean length of flow - truth; of flow itself where `truth` is null.
-double EndPointError(const std::vector<float>& flow, const std::vector<float>* truth) {
-  double sum = 0;
-  for (size_t i = 0; i < flow.size(); i += 2) {
-    const double x = flow[i] - (truth ? (*truth)[i] : 0), y = flow[i + 1] - (truth ? (*truth)[i + 1] : 0);
-    sum += std::sqrt(x * x + y * y);
-  }
-  return 2 * sum / double(flow.size());
-}
-
 FeatureMatrix Rows(const FeatureMatrix& all, std::span<const int64_t> rows) {
   FeatureMatrix some{int64_t(rows.size()), all.columns, {}};
   for (int64_t row : rows) {
@@ -62,7 +42,7 @@ class Report {
   // The value of each clip; the mean is reported.
   void Add(const std::string& measure, const std::string& unit, const std::string& subject, double value) {
     values_[{measure, unit, subject}].push_back(value);
-    if (order_.empty() || !Has({measure, unit, subject})) order_.push_back({measure, unit, subject});
+    if (!Has({measure, unit, subject})) order_.push_back({measure, unit, subject});
   }
   void Finish() {
     for (const Key& key : order_)
@@ -85,20 +65,18 @@ struct Subject {
   std::vector<FloatClip> clips;
 };
 
-void MeasureClips(const Subject& subject, const std::vector<SynthClip>& truth, Report& report,
-                  EvaluationReport& result) {
-  std::unique_ptr<FlowMeter> meter = CanMeasureFlow() ? std::make_unique<FlowMeter>() : nullptr;
+void MeasureClips(const Subject& subject, const std::vector<SynthClip>& truth, const Threads& threads,
+                  Report& report, EvaluationReport& result) {
   std::map<std::string, std::pair<double, int>> by_kind;
   for (size_t i = 0; i < subject.clips.size(); ++i) {
     const FloatClip& clip = subject.clips[i];
     const double psnr = Psnr(clip.Frame(0), ToFloat(truth[i].clip).Frame(0));
     if (std::isfinite(psnr)) report.Add("first frame", "dB", subject.name, psnr);
     report.Add("flicker", "levels", subject.name, Flicker(clip));
-    if (!meter) continue;
-    const std::vector<float> flow = MeasureFlow(*meter, clip);
-    report.Add("motion", "pixels/frame", subject.name, EndPointError(flow, nullptr));
+    const std::vector<float> flow = OpticalFlow(clip, threads);
+    report.Add("motion", "pixels/frame", subject.name, MeanFlow(flow));
     if (!truth[i].exact_flow) continue;
-    const double error = EndPointError(flow, &truth[i].flow);
+    const double error = EndPointError(flow, truth[i].flow);
     report.Add("flow error", "pixels", subject.name, error);
     by_kind[truth[i].kind].first += error, by_kind[truth[i].kind].second += 1;
   }
@@ -128,24 +106,22 @@ void MeasureDistances(const std::vector<Subject>& subjects, const std::vector<Sy
   if (more.size() == subjects[0].clips.size()) add("real", features.Of(more));
 }
 
-void MeasurePhotographs(SvdEngine& engine, const Model& model, const std::vector<Photograph>& photographs,
-                        const EvaluationOptions& o, const SampleHooks& hooks, Report& report,
-                        EvaluationReport& result) {
+void MeasurePhotographs(SvdEngine& engine, const Model& model,
+                        const std::vector<std::vector<float>>& photographs, const EvaluationOptions& o,
+                        const SampleHooks& hooks, Report& report, EvaluationReport& result) {
   std::vector<ClipRequest> requests;
   for (size_t i = 0; i < photographs.size(); ++i) {
-    for (double bucket : o.buckets) requests.push_back({photographs[i].picture, bucket, o.seed + i});
+    for (double bucket : o.buckets) requests.push_back({photographs[i], bucket, o.seed + i});
   }
   const std::vector<MadeClip> made = MakeClips(engine, model, requests, o.pipeline, hooks);
-  std::unique_ptr<FlowMeter> meter = CanMeasureFlow() ? std::make_unique<FlowMeter>() : nullptr;
   std::vector<double> asked, moved;
   for (size_t i = 0; i < made.size(); ++i) {
     const double bucket = requests[i].motion_bucket_id;
     if (bucket == o.buckets[0])
       report.Add("autoencoder, photographs", "dB", "model", Psnr(made[i].decoded, requests[i].picture));
     report.Add("first frame, photographs", "dB", "model", Psnr(made[i].clip.Frame(0), requests[i].picture));
-    if (!meter) continue;
     asked.push_back(bucket);
-    moved.push_back(EndPointError(MeasureFlow(*meter, made[i].clip), nullptr));
+    moved.push_back(MeanFlow(OpticalFlow(made[i].clip, o.threads)));
     char name[48];
     std::snprintf(name, sizeof(name), "motion, bucket %g", bucket);
     report.Add(name, "pixels/frame", "model", moved.back());
@@ -163,8 +139,9 @@ FloatClip ToFloat(const TrainingClip& clip) {
 }
 
 EvaluationReport Evaluate(SvdEngine& engine, const Model& model, const std::vector<SynthClip>& clips,
-                          const std::vector<SynthClip>& others, const std::vector<Photograph>& photographs,
-                          VideoFeatures* features, const EvaluationOptions& o, const SampleHooks& hooks) {
+                          const std::vector<SynthClip>& others,
+                          const std::vector<std::vector<float>>& photographs, VideoFeatures* features,
+                          const EvaluationOptions& o, const SampleHooks& hooks) {
   EvaluationReport result;
   Report report(result, o.seed);
   std::vector<Subject> subjects = {{"real", {}}, {"model", {}}, {"still", {}}, {"noise", {}}};
@@ -182,7 +159,7 @@ EvaluationReport Evaluate(SvdEngine& engine, const Model& model, const std::vect
     report.Add("autoencoder", "dB", "model", Psnr(made[i].decoded, requests[i].picture));
     subjects[1].clips.push_back(std::move(made[i].clip));
   }
-  for (const Subject& subject : subjects) MeasureClips(subject, clips, report, result);
+  for (const Subject& subject : subjects) MeasureClips(subject, clips, o.threads, report, result);
   if (!photographs.empty()) MeasurePhotographs(engine, model, photographs, o, hooks, report, result);
   report.Finish();
   if (features && !clips.empty()) MeasureDistances(subjects, others, *features, o.seed, result);

@@ -8,8 +8,8 @@
 
 #include "mvd/data/synth.h"
 #include "mvd/evaluate/clip_maker.h"
-#include "mvd/measure/statistics.h"
 #include "mvd/evaluate/video_features_model.h"
+#include "mvd/measure/statistics.h"
 
 namespace mvd {
 
@@ -17,11 +17,7 @@ struct EvaluationOptions {
   SvdOptions pipeline;                                    // size, frames, steps, rate, guidance
   uint64_t seed = 0;                                      // of noise and intervals
   std::vector<double> buckets = {20, 60, 100, 140, 180};  // asked for on photographs
-};
-
-struct Photograph {
-  std::string name;
-  std::vector<float> picture;  // (H,W,3) in [0,1], of the clips' size
+  Threads threads;
 };
 
 // One line of the report. Subjects: "model"; "still", the first frame repeated; "noise", uniform pixels;
@@ -38,11 +34,11 @@ struct EvaluationReport {
 };
 
 // `clips` are the held-out ones, `others` as many more from the same source, for what real clips differ by.
-// Frechet distances are left out without `features`, flow without OpenCV.
+// `photographs` are (H,W,3) in [0,1], of the clips' size. Frechet distances are left out without `features`.
 EvaluationReport Evaluate(SvdEngine& engine, const Model& model, const std::vector<SynthClip>& clips,
-                          const std::vector<SynthClip>& others, const std::vector<Photograph>& photographs,
-                          VideoFeatures* features, const EvaluationOptions& options,
-                          const SampleHooks& hooks);
+                          const std::vector<SynthClip>& others,
+                          const std::vector<std::vector<float>>& photographs, VideoFeatures* features,
+                          const EvaluationOptions& options, const SampleHooks& hooks);
 
 FloatClip ToFloat(const TrainingClip& clip);
 

@@ -9,6 +9,8 @@ namespace mvd {
 VideoFeatures::VideoFeatures(const std::filesystem::path& folder, const NetworkOptions& options) {
   if (!std::filesystem::exists(folder)) ThrowNotFound(folder.string());
   const std::filesystem::path file = folder / "config.json";
+  if (!std::filesystem::exists(file))
+    ThrowBadInput(folder.string(), "has no config.json, expected the feature network's folder");
   config_ = ReadConfig<VideoFeaturesConfig>(ReadJsonFile(file), file.string());
   network_ = std::make_unique<Network>(BuildVideoFeatures(config_, 1), options);
   FolderWeights weights(folder);

@@ -116,4 +116,11 @@ std::vector<fs::path> ListImages(const fs::path& folder) {
   return images;
 }
 
+std::vector<Image> ReadImages(const fs::path& folder) {
+  std::vector<Image> images;
+  for (const fs::path& path : ListImages(folder)) images.push_back(ReadImage(path));
+  if (images.empty()) ThrowBadInput(folder.string(), "holds no pictures (", ImageFormatNames(), ")");
+  return images;
+}
+
 }  // namespace mvd

@@ -52,5 +52,7 @@ ImageSize PngSize(std::string_view png);  // from the header of what EncodePng m
 // The pictures of a folder by extension (.png .jpg .jpeg .webp .ppm, any case), hidden files apart, sorted by
 // name. Error(kNotFound) without such a folder.
 std::vector<std::filesystem::path> ListImages(const std::filesystem::path& folder);
+// All of them, read. Error(kBadInput) where there is none.
+std::vector<Image> ReadImages(const std::filesystem::path& folder);
 
 }  // namespace mvd

@@ -46,8 +46,6 @@ struct FlowMeter::State {
   cv::Mat flow;
 };
 
-bool CanMeasureFlow() { return true; }
-
 FlowMeter::FlowMeter() : state_(std::make_unique<State>()) {
   cv::setNumThreads(1);  // clips are the unit of parallel work
 }
@@ -67,26 +65,6 @@ double FlowMeter::MeanFlow(std::span<const Image> frames) {
     before = after;
   }
   return sum / double(frames.size() - 1);
-}
-
-std::vector<float> FlowMeter::Flow(const Image& before, const Image& after) {
-  MVD_CHECK(before.width == after.width && before.height == after.height);
-  const cv::Mat first = Small(before), second = Small(after);
-  state_->flow.release();
-  state_->search->calc(first, second, state_->flow);
-  cv::Mat full = state_->flow;
-  if (full.cols != before.width || full.rows != before.height)
-    cv::resize(state_->flow, full, cv::Size(before.width, before.height), 0, 0, cv::INTER_LINEAR);
-  const float scale_x = float(before.width) / float(first.cols),
-              scale_y = float(before.height) / float(first.rows);
-  std::vector<float> flow;
-  flow.reserve(size_t(full.total()) * 2);
-  for (int y = 0; y < full.rows; ++y) {
-    const auto* row = full.ptr<cv::Vec2f>(y);
-    for (int x = 0; x < full.cols; ++x)
-      flow.push_back(row[x][0] * scale_x), flow.push_back(row[x][1] * scale_y);
-  }
-  return flow;
 }
 
 }  // namespace mvd

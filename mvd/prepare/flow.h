@@ -1,16 +1,12 @@
-// How a clip moves: its optical flow.
+// How much a clip moves: the mean length of its optical flow.
 #pragma once
 
 #include <memory>
 #include <span>
-#include <vector>
 
 #include "mvd/media/image.h"
 
 namespace mvd {
-
-// Whether this build can: it needs OpenCV (MVD_PREPARE). Without it the meter throws Error(kUsage).
-bool CanMeasureFlow();
 
 // One a thread: it keeps buffers. Dense inverse search (Kroeger, Timofte, Dai, Van Gool, "Fast Optical Flow
 // using Dense Inverse Search", ECCV 2016) on grey pictures of at most 256 pixels a side, which moves of a few
@@ -25,9 +21,6 @@ class FlowMeter {
   // Mean over pixels and neighbouring pairs of frames of the flow's length, in pixels of the frames' own size
   // per frame. Two frames or more, of one size.
   double MeanFlow(std::span<const Image> frames);
-
-  // (H,W,2), x then y, in pixels: `before` at (x,y) shows what `after` shows at (x,y) + flow.
-  std::vector<float> Flow(const Image& before, const Image& after);
 
  private:
   struct State;

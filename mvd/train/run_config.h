@@ -21,6 +21,8 @@ struct ModelSection {
   std::string image_encoder;   // folder of the image encoder; empty: the one of folder or preset
   std::string taesd;           // JSON object laid over the tiny autoencoder's config (autoencoder runs)
   int64_t weight_seed = 0;
+  std::string start =
+      "random";  // random | copy: what a preset's UNet answers before it has learnt (loop/start.h)
 };
 
 // [data]

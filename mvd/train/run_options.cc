@@ -54,6 +54,9 @@ void AddModel(List& list, ModelSection& model) {
   list.Text("image_encoder", model.image_encoder, {},
             "folder of the CLIP image encoder; empty: the model's own");
   list.Number("weight_seed", model.weight_seed, 0, kMany, "", "seed of random weights");
+  list.Text(
+      "start", model.start, {"random", "copy"},
+      "a preset's UNet begins with random weights, or with those among them that answer with the picture");
 }
 
 void AddData(List& list, DataSection& data) {

@@ -17,11 +17,7 @@ constexpr uint64_t kHeldOutSeed = 0x68656c642d6f7574;
 
 std::vector<SynthPhoto> ReadPhotos(const std::string& folder) {
   std::vector<SynthPhoto> photos;
-  for (const auto& path : ListImages(folder)) {
-    Image image = ReadImage(path);
-    photos.push_back({image.width, image.height, std::move(image.rgb)});
-  }
-  if (photos.empty()) ThrowBadInput(folder, "holds no PNG, JPEG or WebP picture");
+  for (Image& image : ReadImages(folder)) photos.push_back({image.width, image.height, std::move(image.rgb)});
   return photos;
 }
 

@@ -5,6 +5,7 @@
 
 #include "mvd/base/error.h"
 #include "mvd/engine/random_weights.h"
+#include "mvd/train/loop/start.h"
 #include "mvd/train/loop/tensors.h"
 #include "mvd/train/run_models.h"
 
@@ -70,6 +71,7 @@ Networks LoadNetworks(const DiffusionConfig& config, at::Device device) {
   n.configs.vae = n.autoencoder.vae;
   n.configs.taesd = n.autoencoder.taesd;
   n.unet = LoadComponent(model, n.configs, "unet", device);
+  if (config.model.start == "copy" && config.model.folder.empty()) StartAsCopy(n.configs.unet, n.unet);
   if (config.image_encoder != "none") {
     const Model source = config.model.image_encoder.empty() ? model : Model::Open(config.model.image_encoder);
     n.configs.image_encoder = source.configs().image_encoder;
