@@ -38,6 +38,10 @@ class DemoTest(ProgramTest):
             clips.append(target.read_bytes())
         self.assertEqual(len(set(clips)), 3)
 
+    def test_sizes_fit_the_autoencoder(self):
+        self.fails(2, "--height 72: expected a multiple of 16", "generate", PHOTO, "--height", 72, "-o",
+                   self.folder / "a.webm")
+
     def test_pictures_survive(self):
         """On a photograph that training never saw; the bounds are issue-sized, the figures stand in the model card."""
         report = json.loads(self.expect(0, "evaluate", "--clips", 2, "--photos", SOURCE / "testdata/photos",

@@ -120,6 +120,11 @@ void Complete(const Model& model, GenerateOptions& o) {
   Default<double>(o.min_guidance_scale, -1, d.min_guidance_scale);
   Default<double>(o.max_guidance_scale, -1, d.max_guidance_scale);
   Default<std::string>(o.decoder, "auto", d.decoder);
+  const int64_t factor = ScaleFactor(model.configs().vae);
+  for (const auto& [flag, size] : {std::pair("--height", o.height), std::pair("--width", o.width)}) {
+    if (size % factor != 0)
+      ThrowUsage(flag, " ", size, ": expected a multiple of ", factor, ", the model's pixels a latent");
+  }
   OneOf("--decoder", o.decoder, {"auto", "full", "tiny"});
   OneOf("--fit", o.fit, {"crop", "stretch", "pad"});
   OneOf("--rng", o.rng, {"torch", "philox"});
