@@ -284,5 +284,27 @@ TEST(Synth, SoManyClipsAgainAndAgain) {
   EXPECT_EQ(source->Next().pixels, clips[1].pixels);
 }
 
+// What a clip says of its cells is the mean of its flow there, in parts of the diagonal.
+TEST(SynthTest, CellsHoldTheirMeanFlow) {
+  SynthOptions options;
+  options.seed = 5, options.frames = 3, options.height = 64, options.width = 128, options.kind = "closeup";
+  const SynthClip made = RenderSynthClip(options, 2);
+  EXPECT_EQ(SynthKinds().at(size_t(made.clip.kind)).name, "closeup");
+  ASSERT_EQ(made.clip.cell_flow.size(), size_t(2 * kFlowRows * kFlowColumns * 2));
+  const double diagonal = std::sqrt(64.0 * 64 + 128 * 128);
+  for (int64_t cell = 0; cell < 2 * kFlowRows * kFlowColumns; ++cell) {
+    const int64_t t = cell / (kFlowRows * kFlowColumns), row = cell / kFlowColumns % kFlowRows;
+    const int64_t column = cell % kFlowColumns, h = 64 / kFlowRows, w = 128 / kFlowColumns;
+    double sum = 0;
+    for (int64_t y = row * h; y < (row + 1) * h; ++y) {
+      for (int64_t x = column * w; x < (column + 1) * w; ++x)
+        sum += made.flow[size_t(((t * 64 + y) * 128 + x) * 2)];
+    }
+    // The clip looks at every fourth pixel; a camera's flow is smooth.
+    const double mean = sum / double(h * w) / diagonal;
+    EXPECT_NEAR(made.clip.cell_flow[size_t(cell * 2)], mean, 0.1 * std::abs(mean) + 2e-4) << cell;
+  }
+}
+
 }  // namespace
 }  // namespace mvd
