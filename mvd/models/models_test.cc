@@ -10,6 +10,7 @@
 #include "mvd/base/error.h"
 #include "mvd/ir/text.h"
 #include "mvd/models/presets.h"
+#include "mvd/models/video_features.h"
 
 namespace mvd {
 namespace {
@@ -200,6 +201,19 @@ TEST(TaesdTest, WeightsAreTheOriginals) {
   EXPECT_EQ(Parameters(WeightsOf({encoder})), 1222532);
   EXPECT_EQ(Parameters(WeightsOf({decoder})), 1222531);
   EXPECT_EQ(ScaleFactor(config), 8);
+}
+
+TEST(VideoFeaturesTest, OutputsFollowTheConfig) {
+  const VideoFeaturesConfig config;
+  const Graph graph = BuildVideoFeatures(config, 2);
+  std::map<std::string, Shape> shapes;
+  for (const Output& output : graph.outputs) shapes[output.name] = graph.shape(output.value);
+  EXPECT_EQ(shapes, (std::map<std::string, Shape>{{"features", Shape({2, 1, 1, 1, 32})},
+                                                  {"kind", Shape({2, 1, 1, 1, 18})},
+                                                  {"flow", Shape({2, 14, 4, 8, 2})}}));
+  VideoFeaturesConfig odd;
+  odd.width = 120;
+  EXPECT_THROW(CheckConfig(ConfigChecker("here"), odd), Error);
 }
 
 TEST(ClipVisionTest, WeightsAreTheOriginals) {
