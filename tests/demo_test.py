@@ -43,12 +43,12 @@ class DemoTest(ProgramTest):
                    self.folder / "a.webm")
 
     def test_pictures_survive(self):
-        """On a photograph that training never saw; the bounds are issue-sized, the figures stand in the model card."""
+        """On a photograph that training never saw; the card has the figures of five, 25.2 and 22.6 dB."""
         report = json.loads(self.expect(0, "evaluate", "--clips", 2, "--photos", SOURCE / "testdata/photos",
                                         "--buckets", "20,200", "--json").stdout)
         figures = {(f["measure"], f["subject"]): f["value"] for f in report["figures"]}
         self.assertGreater(figures["autoencoder, photographs", "model"], 23)
-        self.assertGreater(figures["first frame, photographs", "model"], 18)
+        self.assertGreater(figures["first frame, photographs", "model"], 20)
         self.assertEqual(figures["flicker", "still"], 0)
         self.assertGreater(figures["flicker", "noise"], figures["flicker", "real"])
         self.assertEqual(figures["motion", "still"], 0)

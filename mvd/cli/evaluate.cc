@@ -67,7 +67,7 @@ nlohmann::json ToJson(const EvaluationReport& report, const std::string& model) 
   return {{"model", model},
           {"figures", figures},
           {"flow_error_by_kind", kinds},
-          {"bucket_spearman", report.bucket_spearman}};
+          {"bucket_spearman", report.bucket_spearman ? nlohmann::json(*report.bucket_spearman) : nullptr}};
 }
 
 void Print(const EvaluationReport& report) {
@@ -77,7 +77,7 @@ void Print(const EvaluationReport& report) {
                 f.subject.c_str(), f.interval.value, f.interval.low, f.interval.high,
                 static_cast<long long>(f.interval.count));
   }
-  std::printf("motion against bucket: Spearman %.3f\n", report.bucket_spearman);
+  if (report.bucket_spearman) std::printf("motion against bucket: Spearman %.3f\n", *report.bucket_spearman);
   std::printf("flow error by kind of scene, pixels (model, still):\n");
   for (const auto& [kind, errors] : report.kinds)
     std::printf("  %-14s %7.3f %7.3f %s\n", kind.c_str(), errors.first, errors.second,

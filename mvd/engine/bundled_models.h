@@ -11,10 +11,9 @@ namespace mvd {
 // Used where no model is named.
 inline constexpr std::string_view kDefaultModel = "demo";
 
-// Where models by name are looked for, in order: MOBILEVD_MODELS where it is set, `models` beside the
-// program,
-// ../share/mobilevd/models as an installed one has it, and ../../models, which is a checkout's with the
-// program in build/release.
+// Where models by name are looked for, in order: MOBILEVD_MODELS where it is set, `models` beside the program,
+// ../share/mobilevd/models as an installed one has it, and ../../models, a checkout's with the program in
+// build/release.
 std::vector<std::filesystem::path> ModelFolders();
 
 // What --model says, as a path: itself where something of that name exists or it is no plain name, else the

@@ -3,6 +3,7 @@
 #pragma once
 
 #include <map>
+#include <optional>
 #include <string>
 #include <vector>
 
@@ -29,7 +30,7 @@ struct Figure {
 
 struct EvaluationReport {
   std::vector<Figure> figures;
-  double bucket_spearman = 0;  // of bucket and motion, over all photographs' clips
+  std::optional<double> bucket_spearman;  // of bucket and motion, over all photographs' clips
   std::map<std::string, std::pair<double, double>> kinds;  // flow error by kind of scene: model, still
 };
 

@@ -24,7 +24,7 @@ TEST(FrechetTest, TwoDimensionsByHand) {
   const FeatureMatrix a = Matrix(2, {1, 2, 1, -2, -1, 2, -1, -2}),
                       b = Matrix(2, {3, 4, 3, -4, -3, 4, -3, -4});
   EXPECT_NEAR(FrechetDistance(a, b), 8, 1e-12);
-  // Turned by 90 degrees they do not commute with nothing: diag(1, 4) against diag(4, 1) is 2 (1 - 2)^2.
+  // Turned by 90 degrees: diag(1, 4) against diag(4, 1) is 2 (1 - 2)^2.
   const FeatureMatrix turned = Matrix(2, {2, 1, 2, -1, -2, 1, -2, -1});
   EXPECT_NEAR(FrechetDistance(a, turned), 2, 1e-12);
 }

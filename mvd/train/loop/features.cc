@@ -61,7 +61,6 @@ TrainLoss LossOf(FeaturesModel& m, const Parameters& weights, const std::vector<
   const at::Tensor labels = at::tensor(kinds, at::kLong).to(m.device);
   const at::Tensor logits = out.at("kind").view({batch, m.network.kinds});
   const at::Tensor kind = at::nll_loss(at::log_softmax(logits, 1), labels);
-  // Cells of the network and of the truth are the same where the frame is 16 cells of the last level.
   const at::Tensor found = out.at("flow").narrow(1, 0, pairs),
                    truth = at::cat(flow).to(m.device) * kFlowScale;
   const at::Tensor error = at::smooth_l1_loss(found, truth);
