@@ -11,7 +11,8 @@ namespace mvd {
 // Used where no model is named.
 inline constexpr std::string_view kDefaultModel = "demo";
 
-// Where models by name are looked for, in order: MOBILEVD_MODELS where it is set, `models` beside the program,
+// Where models by name are looked for, in order: MOBILEVD_MODELS where it is set, `models` beside the
+// program,
 // ../share/mobilevd/models as an installed one has it, and ../../models, a checkout's with the program in
 // build/release.
 std::vector<std::filesystem::path> ModelFolders();
