@@ -84,6 +84,49 @@ def test_export_runs(tmp):
     assert clip.returncode == 0 and (tmp / "clip.mp4").stat().st_size > 0, clip.stderr
 
 
+def test_one_step_ladder(tmp):
+    """Teacher, folded, multiscaled, funnelled; then one step with learnt pruning: resumes to the byte, exports a merged
+    folder of as many blocks as were asked for, which `generate` runs."""
+    teacher = pathlib.Path(train("diffusion", tmp / "teacher", dict(TINY, **{"run.steps": 2})).stdout.strip())
+    small = tmp / "small"
+    done = subprocess.run([MOBILEVD, "compress", str(teacher), "--fold-cross-attention", "--temporal-multiscale", "2",
+                           "--funnels", "attention=0.5", "-o", str(small)], capture_output=True, text=True)
+    assert done.returncode == 0, done.stderr
+    options = {key: value for key, value in TINY.items() if key not in ("model.preset", "model.unet", "model.taesd")}
+    options.update({"model.folder": small, "discriminator.backbone": teacher, "discriminator.width": 32,
+                    "discriminator.warmup_steps": 3, "discriminator.r1_every": 2, "pruning.kind": "learned",
+                    "pruning.keep": 4, "run.steps": 12, "heldout.steps": 6, "heldout.clips": 1, "samples.steps": 12,
+                    "samples.count": 1})
+    train("adversarial", tmp / "whole", options)
+    train("adversarial", tmp / "parts", dict(options, **{"run.steps": 7}))
+    model = pathlib.Path(train("adversarial", tmp / "parts", options, "--resume").stdout.strip())
+    assert_equal_checkpoints(tmp / "whole", tmp / "parts")
+    config = json.loads((model / "unet" / "config.json").read_text())
+    assert len(config["kept_temporal_blocks"]) == 4 and config["funnels_merged"] and config["temporal_multiscale"] == 2
+    assert config["sampling"]["steps"] == 1, config["sampling"]
+    last = lines(tmp / "parts")[-1]
+    importance = {key[11:]: value for key, value in last.items() if key.startswith("importance.")}
+    assert len(importance) == 12, importance  # of every temporal block
+    assert (tmp / "parts" / "importance.svg").read_text().count("<polyline") == 12
+    assert lines(tmp / "parts")[2]["loss_adversarial"] == 0 and lines(tmp / "parts")[3]["loss_adversarial"] != 0
+    clip = subprocess.run([MOBILEVD, "generate", str(tmp / "parts" / "samples" / "step-000012.png"), "--model", str(model),
+                           "--height", "32", "--width", "48", "-o", str(tmp / "clip.mp4")], capture_output=True, text=True)
+    assert clip.returncode == 0 and (tmp / "clip.mp4").stat().st_size > 0, clip.stderr
+    many = train("adversarial", tmp / "refused", dict(options, **{"pruning.keep": 13}), expect=3)
+    assert "pruning.keep" in many.stderr and "12" in many.stderr, many.stderr
+
+
+def test_l1_baseline(tmp):
+    """The penalty presses every block's own weight down, and the strongest blocks are left."""
+    options = dict(TINY, **{"run.steps": 20, "discriminator.width": 32, "discriminator.warmup_steps": 0,
+                            "pruning.kind": "l1", "pruning.l1": 10, "pruning.keep": 3})
+    model = pathlib.Path(train("adversarial", tmp / "run", options).stdout.strip())
+    rows = lines(tmp / "run")
+    blocks = [key for key in rows[0] if key.startswith("importance.")]
+    assert sum(rows[-1][b] for b in blocks) < sum(rows[0][b] for b in blocks)
+    assert len(json.loads((model / "unet" / "config.json").read_text())["kept_temporal_blocks"]) == 3
+
+
 def test_autoencoder(tmp):
     """The loss falls, and a diffusion run takes the exported folder."""
     options = {"model.preset": "svd-tiny", "model.taesd": json.dumps(TAESD), "data.height": 32, "data.width": 48,

@@ -66,6 +66,12 @@ struct Kind<FeaturesConfig> {
   static constexpr auto kTrain = TrainFeatures;
 };
 
+template <>
+struct Kind<AdversarialConfig> {
+  static constexpr const char* kName = "adversarial";
+  static constexpr auto kTrain = TrainAdversarial;
+};
+
 template <class Config>
 std::string Toml(Config config) {
   Config defaults;
@@ -77,8 +83,10 @@ Exit PrintToml(const std::string& kind) {
   const std::string text = kind == "diffusion"     ? Toml(DiffusionConfig{})
                            : kind == "autoencoder" ? Toml(AutoencoderConfig{})
                            : kind == "features"    ? Toml(FeaturesConfig{})
+                           : kind == "adversarial" ? Toml(AdversarialConfig{})
                                                    : "";
-  if (text.empty()) ThrowUsage("train init ", kind, ": expected diffusion, autoencoder or features");
+  if (text.empty())
+    ThrowUsage("train init ", kind, ": expected diffusion, adversarial, autoencoder or features");
   std::fputs(text.c_str(), stdout);
   return Exit::kOk;
 }
@@ -182,6 +190,7 @@ Exit RunTrain(Session& session, const TrainRunOptions& o) {
 template Exit RunTrain<DiffusionConfig>(Session&, const TrainRunOptions&);
 template Exit RunTrain<AutoencoderConfig>(Session&, const TrainRunOptions&);
 template Exit RunTrain<FeaturesConfig>(Session&, const TrainRunOptions&);
+template Exit RunTrain<AdversarialConfig>(Session&, const TrainRunOptions&);
 
 Runner DeclareTrain(CLI::App& app) {
   auto chosen = std::make_shared<Runner>();
@@ -196,6 +205,9 @@ Runner DeclareTrain(CLI::App& app) {
   DeclareRun<DiffusionConfig>(*add("diffusion", "Train the video UNet on latents",
                                    [run](Session& s) { return RunTrain<DiffusionConfig>(s, *run); }),
                               run);
+  DeclareRun<AdversarialConfig>(*add("adversarial", "Teach a trained UNet to make a clip in one step",
+                                     [run](Session& s) { return RunTrain<AdversarialConfig>(s, *run); }),
+                                run);
   DeclareRun<AutoencoderConfig>(*add("autoencoder", "Train a TAESD-shaped autoencoder",
                                      [run](Session& s) { return RunTrain<AutoencoderConfig>(s, *run); }),
                                 run);
@@ -204,7 +216,7 @@ Runner DeclareTrain(CLI::App& app) {
                              run);
   auto kind = std::make_shared<std::string>();
   add("init", "Print a commented TOML file with every option", [kind](Session&) { return PrintToml(*kind); })
-      ->add_option("kind", *kind, "diffusion, autoencoder or features")
+      ->add_option("kind", *kind, "diffusion, adversarial, autoencoder or features")
       ->required();
   auto bench = std::make_shared<BenchFlags>();
   CLI::App* step = add("bench-step", "One training step on given numbers",

@@ -235,7 +235,11 @@ Graph BuildSvdUnet(const SvdUnetConfig& config, int64_t batch, int64_t frames, i
   ValueId x = b.Conv2d(sample, "conv_in", config.block_out_channels[0]);
   unet.skips.push_back(x);
   const size_t blocks = config.block_out_channels.size();
-  for (size_t level = 0; level < blocks; ++level) x = unet.Down(x, level);
+  for (size_t level = 0; level < blocks; ++level) {
+    x = unet.Down(x, level);
+    if (options.encoder_taps) b.Output("down_blocks." + std::to_string(level), x);
+  }
+  if (options.encoder_taps) return b.Finish();
   x = unet.Mid(x);
   for (size_t index = 0; index < blocks; ++index) x = unet.Up(x, index);
 

@@ -15,6 +15,7 @@ namespace {
 bool CanTrain() { return false; }
 TrainResult TrainDiffusion(const DiffusionConfig&, bool, const TrainHooks&) { Refuse(); }
 TrainResult TrainAutoencoder(const AutoencoderConfig&, bool, const TrainHooks&) { Refuse(); }
+TrainResult TrainAdversarial(const AdversarialConfig&, bool, const TrainHooks&) { Refuse(); }
 TrainResult TrainFeatures(const FeaturesConfig&, bool, const TrainHooks&) { Refuse(); }
 BenchStepResult BenchStep(const BenchStepOptions&) { Refuse(); }
 

@@ -148,17 +148,26 @@ int64_t RunPlan::TrainedParameters() const {
   return sum;
 }
 
-RunPlan PlanRun(const DiffusionConfig& config, int64_t processes) {
-  CheckRunConfig(config, "options");
-  const RunModels models = ResolveModels(config.model);
+namespace {
+
+std::string_view EncoderOf(const RunModels& models) {
+  return models.tiny_autoencoder ? "taesd_encoder" : "vae_encoder";
+}
+
+Graph UnetOf(const SvdUnetConfig& unet, const RunModels& models, const DiffusionConfig& config,
+             const SvdUnetOptions& options) {
+  const int64_t factor = PixelsPerLatent(models.configs, EncoderOf(models));
+  return BuildSvdUnet(unet, config.run.batch, config.data.frames, config.data.height / factor,
+                      config.data.width / factor, options);
+}
+
+// The UNet in training and what stands in front of it.
+std::vector<NetworkPlan> PlanDiffusion(const DiffusionConfig& config, const RunModels& models) {
   const ModelConfigs& c = models.configs;
   const int64_t batch = config.run.batch, frames = config.data.frames;
-  const std::string_view encoder = models.tiny_autoencoder ? "taesd_encoder" : "vae_encoder";
-  const int64_t factor = PixelsPerLatent(c, encoder);
+  const std::string_view encoder = EncoderOf(models);
   std::vector<NetworkPlan> networks;
-  networks.push_back(PlanNetwork(
-      "unet", BuildSvdUnet(c.unet, batch, frames, config.data.height / factor, config.data.width / factor),
-      Role::kTrained, config.run));
+  networks.push_back(PlanNetwork("unet", UnetOf(c.unet, models, config, {}), Role::kTrained, config.run));
   if (config.image_encoder != "none") {
     networks.push_back(PlanNetwork("image encoder", BuildClipVision(c.image_encoder, batch),
                                    config.image_encoder == "train" ? Role::kTrained : Role::kFrozen,
@@ -171,6 +180,38 @@ RunPlan PlanRun(const DiffusionConfig& config, int64_t processes) {
   autoencoder.forward_flops *= batch;
   autoencoder.step_flops *= batch;
   networks.push_back(autoencoder);
+  return networks;
+}
+
+}  // namespace
+
+RunPlan PlanRun(const DiffusionConfig& config, int64_t processes) {
+  CheckRunConfig(config, "options");
+  const RunModels models = ResolveModels(config.model);
+  return Summarise(config, models.origin, PlanDiffusion(config, models), processes);
+}
+
+RunPlan PlanRun(const AdversarialConfig& config, int64_t processes) {
+  CheckRunConfig(config, "options");
+  const RunModels models = ResolveModels(config.model);
+  ModelSection other = config.model;
+  if (!config.backbone.empty()) other = {}, other.folder = config.backbone;
+  const SvdUnetConfig unet = ResolveModels(other).configs.unet;
+  std::vector<NetworkPlan> networks = PlanDiffusion(config, models);
+  const Graph encoder = UnetOf(unet, models, config, {.encoder_taps = true});
+  NetworkPlan backbone = PlanNetwork("discriminator's backbone", encoder, Role::kPassedThrough, config.run);
+  backbone.step_flops += backbone.forward_flops;  // real clips too, without gradients
+  networks.push_back(backbone);
+  std::vector<Shape> taps;
+  for (const Output& output : encoder.outputs) taps.push_back(encoder.shape(output.value));
+  NetworkPlan heads =
+      PlanNetwork("discriminator's heads",
+                  BuildClipHeads(taps, unet.cross_attention_dim[0],
+                                 {config.width, config.heads != "temporal", config.heads != "spatial"}),
+                  Role::kTrained, config.run);
+  // They judge real clips, made ones for themselves, and those again for the generator.
+  heads.step_flops *= 3, heads.activation_bytes *= 3;
+  networks.push_back(heads);
   return Summarise(config, models.origin, std::move(networks), processes);
 }
 

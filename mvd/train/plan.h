@@ -44,6 +44,7 @@ struct RunPlan {
 RunPlan PlanRun(const DiffusionConfig& config, int64_t processes = 1);
 RunPlan PlanRun(const AutoencoderConfig& config, int64_t processes = 1);
 RunPlan PlanRun(const FeaturesConfig& config, int64_t processes = 1);
+RunPlan PlanRun(const AdversarialConfig& config, int64_t processes = 1);
 
 // The same as an object, for --json.
 nlohmann::json ToJson(const RunPlan& plan);

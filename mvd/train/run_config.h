@@ -136,6 +136,37 @@ struct FeaturesConfig : CommonConfig {
   FeaturesConfig();
 };
 
+// `train adversarial`: one denoising step, taught by a discriminator on the frozen encoder half of a UNet
+// (SF-V, arXiv 2406.04324), with the pruning of temporal blocks learnt along (MobileVD, arXiv 2412.07583,
+// section 3.4). Funnels that stand beside their layers are trained so and multiplied in at the end. The
+// initial values are MobileVD's (supplement A2.1), else SF-V's; p_mean and p_std have no part in it.
+struct AdversarialConfig : DiffusionConfig {
+  // [generator] It sees a noise level of the `levels` - 1 upper ones of EDM's grid, each as often.
+  int64_t levels = 4;
+  double sigma_min = 0.002, sigma_max = 700;
+  double adversarial = 1, pseudo_huber = 0.1;  // weights of its two losses
+  double huber_c = -1;  // of the pseudo-Huber loss; -1: 0.00054 sqrt(elements of a clip)
+  // [discriminator]
+  std::string backbone;                      // model folder of its UNet; empty: the generator's first weights
+  std::string heads = "both";                // both | spatial | temporal
+  int64_t width = 256;                       // channels of a head
+  double rate = 10;                          // of its learning rate to the generator's
+  double level_mean = -1, level_std = 1;     // ln of the noise it sees clips with, on a grid
+  int64_t level_count = 1000;                // of that grid
+  double r1 = 1e-6;                          // weight of the gradient penalty
+  int64_t r1_every = 5;                      // steps
+  std::string r1_on = "features";            // features | input
+  int64_t discriminator_warmup_steps = 500;  // in which the heads alone are trained
+  // [pruning]
+  std::string pruning = "none";  // none | learned | l1
+  int64_t keep = 11;             // temporal blocks that are left
+  double pruning_lr = 1e-3;      // of the importances' logits
+  double temperature = 0.1;      // of the sigmoids of importances and of the blocks' own weights
+  double l1 = 1e-3;              // weight of the sum of 1 - alpha, the paper's baseline
+
+  AdversarialConfig();
+};
+
 // How an option may differ between a run and its continuation.
 enum class OnResume {
   kFixed,    // a change makes another run of it: refused
@@ -157,6 +188,7 @@ struct Option {
 std::vector<Option> ListOptions(DiffusionConfig& config);
 std::vector<Option> ListOptions(AutoencoderConfig& config);
 std::vector<Option> ListOptions(FeaturesConfig& config);
+std::vector<Option> ListOptions(AdversarialConfig& config);
 
 // A value as TOML: true, 7, 1e-06, "text".
 std::string ShowValue(const Option& option);
@@ -200,6 +232,7 @@ std::vector<Difference> CheckResume(const std::vector<Option>& before, const std
 void CheckRunConfig(const DiffusionConfig& config, const std::string& file);
 void CheckRunConfig(const AutoencoderConfig& config, const std::string& file);
 void CheckRunConfig(const FeaturesConfig& config, const std::string& file);
+void CheckRunConfig(const AdversarialConfig& config, const std::string& file);
 
 // File (empty: defaults alone), then overrides, then the check. Error(kNotFound) where the file is absent.
 template <class Config>
@@ -208,5 +241,7 @@ extern template DiffusionConfig ReadRunConfig(const std::filesystem::path&, cons
 extern template AutoencoderConfig ReadRunConfig(const std::filesystem::path&,
                                                 const std::vector<std::string>&);
 extern template FeaturesConfig ReadRunConfig(const std::filesystem::path&, const std::vector<std::string>&);
+extern template AdversarialConfig ReadRunConfig(const std::filesystem::path&,
+                                                const std::vector<std::string>&);
 
 }  // namespace mvd

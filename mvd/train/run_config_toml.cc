@@ -6,6 +6,7 @@
 #include "mvd/base/atomic_file.h"
 #include "mvd/base/error.h"
 #include "mvd/io/json.h"
+#include "mvd/train/discriminator.h"
 #include "mvd/train/run_config.h"
 
 namespace mvd {
@@ -141,6 +142,22 @@ void CheckRunConfig(const FeaturesConfig& config, const std::string& file) {
   if (config.data.frames < 2) ThrowBadInput(file, "key 'data.frames' is 1, expected 2 or more: a clip moves");
 }
 
+void CheckRunConfig(const AdversarialConfig& config, const std::string& file) {
+  CheckRunConfig(static_cast<const DiffusionConfig&>(config), file);
+  if (config.sigma_min >= config.sigma_max) {
+    ThrowBadInput(file, "key 'generator.sigma_min' is ", config.sigma_min,
+                  ", expected less than generator.sigma_max, ", config.sigma_max);
+  }
+  if (config.adversarial == 0 && config.pseudo_huber == 0) {
+    ThrowBadInput(file,
+                  "key 'generator.adversarial' is 0 as generator.pseudo_huber is, expected one above 0");
+  }
+  if (config.width % kHeadGroups) {
+    ThrowBadInput(file, "key 'discriminator.width' is ", config.width, ", expected a multiple of ",
+                  kHeadGroups);
+  }
+}
+
 template <class Config>
 Config ReadRunConfig(const std::filesystem::path& file, const std::vector<std::string>& overrides) {
   Config config;
@@ -153,5 +170,6 @@ Config ReadRunConfig(const std::filesystem::path& file, const std::vector<std::s
 template DiffusionConfig ReadRunConfig(const std::filesystem::path&, const std::vector<std::string>&);
 template AutoencoderConfig ReadRunConfig(const std::filesystem::path&, const std::vector<std::string>&);
 template FeaturesConfig ReadRunConfig(const std::filesystem::path&, const std::vector<std::string>&);
+template AdversarialConfig ReadRunConfig(const std::filesystem::path&, const std::vector<std::string>&);
 
 }  // namespace mvd

@@ -169,12 +169,17 @@ FeaturesConfig::FeaturesConfig() {
   output.samples_steps = 0;
 }
 
-std::vector<Option> ListOptions(DiffusionConfig& config) {
-  List list = CommonOptions(config);
-  list.section = "noise";
-  list.Number("p_mean", config.p_mean, -10, 10, "",
-              "mean of ln sigma in training (arXiv 2206.00364, table 1)");
-  list.Number("p_std", config.p_std, 0, 10, "", "standard deviation of ln sigma");
+AdversarialConfig::AdversarialConfig() {
+  optimiser.lr = 1.25e-6, optimiser.beta1 = 0.5;
+  drop_image_embedding = drop_latent = 0;  // nothing is guided at the end
+  run.batch = 4;
+  ema.half_life = 54, ema.ramp_up = 0;  // a decay of 0.95 a step of 4 clips
+  output.samples_denoise_steps = 1;
+}
+
+namespace {
+
+void AddConditioning(List& list, DiffusionConfig& config) {
   list.section = "conditioning";
   list.Number("aug_mean", config.aug_mean, -20, 5, "", "mean of ln of the noise on the first frame's pixels");
   list.Number("aug_std", config.aug_std, 0, 10, "", "standard deviation of that");
@@ -188,6 +193,65 @@ std::vector<Option> ListOptions(DiffusionConfig& config) {
               "the network's frame-rate input; -1: the clip's rate less one");
   list.Number("motion_bucket_id", config.motion_bucket_id, -1, 1023, "",
               "the network's motion input; -1: the clip's own");
+}
+
+void AddDiscriminator(List& list, AdversarialConfig& config) {
+  list.section = "discriminator";
+  list.Text("backbone", config.backbone, {},
+            "model folder whose UNet's encoder half it looks through, frozen; empty: model.folder");
+  list.Text("heads", config.heads, {"both", "spatial", "temporal"},
+            "what is trained, behind each down block");
+  list.Number("width", config.width, 32, 16384, "channels", "of a head, a multiple of 32");
+  list.Number("rate", config.rate, 0, 1e6, "", "of its learning rate to optimiser.lr");
+  list.Number("level_mean", config.level_mean, -10, 10, "",
+              "mean of ln of the noise that it sees clips with");
+  list.Number("level_std", config.level_std, 1e-3, 10, "", "standard deviation of that");
+  list.Number("level_count", config.level_count, 2, 1e6, "", "levels of the grid that noise is drawn from");
+  list.Number("r1", config.r1, 0, 1e6, "", "weight of the penalty on its gradient at real clips; 0: none");
+  list.Number("r1_every", config.r1_every, 1, kMany, "steps", "between penalties");
+  list.Text("r1_on", config.r1_on, {"features", "input"},
+            "gradient by the backbone's features, or, for more memory, by the noised clip");
+  list.Number("warmup_steps", config.discriminator_warmup_steps, 0, kMany, "steps",
+              "in which the heads alone are trained");
+}
+
+void AddPruning(List& list, AdversarialConfig& config) {
+  list.section = "pruning";
+  list.Text("kind", config.pruning, {"none", "learned", "l1"},
+            "of temporal blocks: their importance learnt under the budget, or a penalty on their weights");
+  list.Number("keep", config.keep, 1, 4096, "blocks", "that are left at the end");
+  list.Number("lr", config.pruning_lr, 0, 1, "", "learning rate of the importances' logits");
+  list.Number("temperature", config.temperature, 1e-3, 100, "",
+              "importance and alpha are sigmoid(logit / this)");
+  list.Number("l1", config.l1, 0, 1e6, "", "weight of the sum of 1 - alpha, for kind l1");
+}
+
+}  // namespace
+
+std::vector<Option> ListOptions(DiffusionConfig& config) {
+  List list = CommonOptions(config);
+  list.section = "noise";
+  list.Number("p_mean", config.p_mean, -10, 10, "",
+              "mean of ln sigma in training (arXiv 2206.00364, table 1)");
+  list.Number("p_std", config.p_std, 0, 10, "", "standard deviation of ln sigma");
+  AddConditioning(list, config);
+  return std::move(list.options);
+}
+
+std::vector<Option> ListOptions(AdversarialConfig& config) {
+  List list = CommonOptions(config);
+  AddConditioning(list, config);
+  list.section = "generator";
+  list.Number("levels", config.levels, 2, 1000, "",
+              "levels of the noise grid; clips are noised to all but the lowest, each as often");
+  list.Number("sigma_min", config.sigma_min, 1e-6, 1e6, "", "lowest level of that grid");
+  list.Number("sigma_max", config.sigma_max, 1e-6, 1e6, "", "highest level: the one of generation");
+  list.Number("adversarial", config.adversarial, 0, 1e6, "", "weight of the discriminator's judgement");
+  list.Number("pseudo_huber", config.pseudo_huber, 0, 1e6, "", "weight of the distance to the real clip");
+  list.Number("huber_c", config.huber_c, -1, 1e9, "",
+              "of sqrt(distance^2 + c^2) - c; -1: 0.00054 sqrt(elements of a clip)");
+  AddDiscriminator(list, config);
+  AddPruning(list, config);
   return std::move(list.options);
 }
 

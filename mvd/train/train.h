@@ -30,6 +30,7 @@ struct TrainResult {
 // kBadInput naming file and tensor, kCheckFailed where losses stay not finite.
 TrainResult TrainDiffusion(const DiffusionConfig& config, bool resume, const TrainHooks& hooks);
 TrainResult TrainAutoencoder(const AutoencoderConfig& config, bool resume, const TrainHooks& hooks);
+TrainResult TrainAdversarial(const AdversarialConfig& config, bool resume, const TrainHooks& hooks);
 TrainResult TrainFeatures(const FeaturesConfig& config, bool resume, const TrainHooks& hooks);
 
 // Whether this program can train, and if not why.

@@ -24,6 +24,24 @@ std::vector<at::Tensor> Gradients(const Parameters& parameters) {
   return gradients;
 }
 
+// One update of parameters that are not idle; state.steps counts it already.
+void UpdateGroup(const Parameters& members, double learning_rate, double weight_decay, const AdamWOptions& o,
+                 AdamWState& state) {
+  std::vector<at::Tensor> values = Values(members), gradients = Gradients(members), first, second, steps;
+  std::map<int64_t, at::Tensor> counts;
+  for (const auto& [name, tensor] : members) {
+    first.push_back(state.first.at(name)), second.push_back(state.second.at(name));
+    const auto missed = state.missed.find(name);
+    const int64_t count = state.steps - (missed == state.missed.end() ? 0 : missed->second);
+    at::Tensor& shared = counts[count];
+    if (!shared.defined())
+      shared = at::full({}, double(count), at::TensorOptions(tensor.device()).dtype(at::kFloat));
+    steps.push_back(shared);
+  }
+  at::_fused_adamw_(values, gradients, first, second, {}, steps, learning_rate, o.beta1, o.beta2,
+                    weight_decay, o.eps, /*amsgrad=*/false, /*maximize=*/false);
+}
+
 }  // namespace
 
 AdamWState MakeAdamW(const Parameters& parameters) {
@@ -44,18 +62,24 @@ double ClipGradients(const Parameters& parameters, double most) {
   return norm;
 }
 
-void UpdateAdamW(const Parameters& parameters, double learning_rate, const AdamWOptions& o,
-                 AdamWState& state) {
+Parameters MembersOf(const ParameterGroup& group, const Parameters& all) {
+  Parameters members;
+  for (const std::string& name : group.parameters) members.insert(*all.find(name));
+  return members;
+}
+
+void UpdateAdamW(const Parameters& parameters, double learning_rate, const AdamWOptions& o, AdamWState& state,
+                 const std::vector<ParameterGroup>& groups, const std::set<std::string>& idle) {
   const c10::NoGradGuard guard;
-  std::vector<at::Tensor> values = Values(parameters), gradients = Gradients(parameters);
-  std::vector<at::Tensor> first = Values(state.first), second = Values(state.second), steps;
   ++state.steps;
-  if (values.empty()) return;
-  const at::Tensor count =
-      at::full({}, double(state.steps), at::TensorOptions(values[0].device()).dtype(at::kFloat));
-  steps.assign(values.size(), count);
-  at::_fused_adamw_(values, gradients, first, second, {}, steps, learning_rate, o.beta1, o.beta2,
-                    o.weight_decay, o.eps, /*amsgrad=*/false, /*maximize=*/false);
+  for (const std::string& name : idle) ++state.missed[name];
+  const auto update = [&](Parameters members, double rate, double decay) {
+    std::erase_if(members, [&](const auto& member) { return idle.contains(member.first); });
+    if (!members.empty()) UpdateGroup(members, rate, decay, o, state);
+  };
+  if (groups.empty()) update(parameters, learning_rate, o.weight_decay);
+  for (const ParameterGroup& group : groups)
+    update(MembersOf(group, parameters), learning_rate * group.rate, group.decays ? o.weight_decay : 0);
 }
 
 void ClearGradients(const Parameters& parameters) {

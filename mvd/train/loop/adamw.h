@@ -3,6 +3,10 @@
 #pragma once
 
 #include <cstdint>
+#include <map>
+#include <set>
+#include <string>
+#include <vector>
 
 #include "mvd/torch/torch_graph.h"
 
@@ -15,7 +19,18 @@ struct AdamWOptions {
 struct AdamWState {
   TensorMap first, second;  // moments
   int64_t steps = 0;
+  std::map<std::string, int64_t> missed;  // of them, by parameters that were idle
 };
+
+// Parameters that share a way of being updated.
+struct ParameterGroup {
+  std::string name;
+  std::vector<std::string> parameters;
+  double rate = 1;     // of their learning rate to the run's
+  bool decays = true;  // towards zero, by the options' weight decay
+};
+
+Parameters MembersOf(const ParameterGroup& group, const Parameters& all);
 
 AdamWState MakeAdamW(const Parameters& parameters);
 
@@ -23,9 +38,11 @@ AdamWState MakeAdamW(const Parameters& parameters);
 // the norm before.
 double ClipGradients(const Parameters& parameters, double most);
 
-// One update from the parameters' gradients; a parameter without one counts as having zeros.
+// One update from the parameters' gradients; a parameter without one counts as having zeros. `groups` have
+// every parameter once; none: all are one. `idle` ones are left alone, moments and count of steps too.
 void UpdateAdamW(const Parameters& parameters, double learning_rate, const AdamWOptions& options,
-                 AdamWState& state);
+                 AdamWState& state, const std::vector<ParameterGroup>& groups = {},
+                 const std::set<std::string>& idle = {});
 
 // Gradients become absent.
 void ClearGradients(const Parameters& parameters);

@@ -195,9 +195,8 @@ TrainTask MakeAutoencoderTask(const AutoencoderConfig& config, at::Device device
   task.trained.insert(model->discriminator.begin(), model->discriminator.end());
   for (auto it = task.trained.rbegin(); it != task.trained.rend(); ++it)
     task.backward_order.push_back(it->first);
-  task.loss = [model](const Parameters& weights, const std::vector<TrainingItem>& items, bool guard) {
-    return LossOf(*model, weights, items, guard);
-  };
+  task.loss = [model](const Parameters& weights, const std::vector<TrainingItem>& items,
+                      const LossCall& call) { return LossOf(*model, weights, items, call.guard); };
   task.held_out = [model](const Parameters& weights) { return HeldOutLoss(*model, weights); };
   task.samples = [model](const Parameters& weights, int64_t step, const std::filesystem::path& folder) {
     return Sheet(*model, weights, step, folder);

@@ -51,17 +51,18 @@ TrainTask MakeDiffusionTask(const DiffusionConfig& config, at::Device device) {
   if (config.image_encoder == "train")
     AppendReversed(BuildClipVision(model->networks.configs.image_encoder, 1), "image_encoder.",
                    task.backward_order);
-  task.loss = [model](const Parameters& weights, const std::vector<TrainingItem>& items, bool guard) {
+  task.loss = [model](const Parameters& weights, const std::vector<TrainingItem>& items,
+                      const LossCall& call) {
     std::vector<EncodedClip> clips;
     for (const TrainingItem& item : items) clips.push_back(EncodeClip(*model, item, true));
-    return DiffusionLossOf(*model, weights, clips, guard);
+    return DiffusionLossOf(*model, weights, clips, call.guard);
   };
   task.held_out = [model](const Parameters& weights) { return HeldOutLoss(*model, weights); };
   task.samples = [model](const Parameters& weights, int64_t step, const std::filesystem::path& folder) {
     const CommonConfig& c = model->config;
     const std::vector<TrainingClip> clips =
         HeldOutClips(c.data, uint64_t(c.run.seed), c.output.samples_count);
-    return SampleClips(*model, weights, clips, step, folder);
+    return SampleClips(*model, model->networks.configs.unet, weights, clips, step, folder);
   };
   task.export_model = [model](const Parameters& weights, const std::filesystem::path& folder,
                               const Metadata& metadata) {

@@ -19,12 +19,17 @@ SampleDraws DrawSample(uint64_t seed, uint64_t sample, const DrawOptions& o) {
   std::array<float, 2> normal;
   PhiloxNormal(seed, stream, 0, normal);
   // The normals took counter 0 of this stream.
-  const auto words =
-      Philox4x32({1, 0, uint32_t(stream), uint32_t(stream >> 32)}, {uint32_t(seed), uint32_t(seed >> 32)});
+  const auto at = [&](uint32_t counter) {
+    return Philox4x32({counter, 0, uint32_t(stream), uint32_t(stream >> 32)},
+                      {uint32_t(seed), uint32_t(seed >> 32)});
+  };
+  const auto words = at(1), levels = at(2);
   return {.sigma = std::exp(o.p_mean + o.p_std * double(normal[0])),
           .sigma_condition = std::exp(o.aug_mean + o.aug_std * double(normal[1])),
           .drop_image = Uniform(words[0], words[1]) < o.drop_image,
-          .drop_latent = Uniform(words[2], words[3]) < o.drop_latent};
+          .drop_latent = Uniform(words[2], words[3]) < o.drop_latent,
+          .generator_level = Uniform(levels[0], levels[1]),
+          .discriminator_level = Uniform(levels[2], levels[3])};
 }
 
 void DrawNoise(uint64_t seed, uint64_t sample, NoiseKind kind, std::span<float> out) {

@@ -20,11 +20,13 @@ struct SampleDraws {
   double sigma_condition = 0;  // of the picture's noise, in units of pixels in [-1,1]
   bool drop_image = false;     // the image encoder's embedding
   bool drop_latent = false;    // the first frame's latents
+  // Adversarial training: quantiles, uniform in [0,1), of the generator's and the discriminator's noise.
+  double generator_level = 0, discriminator_level = 0;
 };
 
 SampleDraws DrawSample(uint64_t seed, uint64_t sample, const DrawOptions& options);
 
-enum class NoiseKind { kLatents = 1, kPicture = 2 };
+enum class NoiseKind { kLatents = 1, kPicture = 2, kDiscriminator = 3 };
 
 // Standard normals that (seed, sample, kind) name.
 void DrawNoise(uint64_t seed, uint64_t sample, NoiseKind kind, std::span<float> out);

@@ -101,10 +101,11 @@ TrainTask MakeFeaturesTask(const FeaturesConfig& config, at::Device device) {
   task.trained = LoadParameters(graph, random, device);
   for (auto it = task.trained.rbegin(); it != task.trained.rend(); ++it)
     task.backward_order.push_back(it->first);
-  task.loss = [model](const Parameters& weights, const std::vector<TrainingItem>& items, bool guard) {
+  task.loss = [model](const Parameters& weights, const std::vector<TrainingItem>& items,
+                      const LossCall& call) {
     std::vector<const TrainingClip*> clips;
     for (const TrainingItem& item : items) clips.push_back(&item.clip);
-    return LossOf(*model, weights, clips, guard);
+    return LossOf(*model, weights, clips, call.guard);
   };
   task.held_out = [model](const Parameters& weights) { return HeldOutLoss(*model, weights); };
   task.export_model = [model](const Parameters& weights, const std::filesystem::path& folder,

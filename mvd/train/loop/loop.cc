@@ -27,7 +27,7 @@ struct StepReport {
   double loss = 0, grad_norm = 0, data_seconds = 0;
   bool taken = false, cancelled = false;
   SigmaBins sigma;
-  std::map<std::string, double> parts;
+  std::map<std::string, double> parts, state;
 };
 
 class Run {
@@ -118,18 +118,19 @@ class Run {
       const Stopwatch data;
       items = NextItems();
       report.data_seconds += data.Seconds();
-      const TrainLoss loss = task_.loss(task_.trained, items, false);
+      const TrainLoss loss = task_.loss(task_.trained, items, {state_.step, false});
       if (i + 1 == parts) reducer_.Begin();
       (loss.value / double(parts)).backward();
       if (std::isfinite(report.loss)) suspects = std::move(items);
       report.loss += loss.value.item<double>() / double(parts);
       report.sigma.Add(loss.sigma);
       for (const auto& [name, value] : loss.parts) report.parts[name] += value / double(parts);
+      report.state = loss.state;
     }
     reducer_.Finish();
     report.cancelled = hooks_.cancel && hooks_.cancel->cancelled();
     Average(report);
-    report.grad_norm = ClipGradients(task_.trained, task_.common.optimiser.clip_norm);
+    ClipEachGroup(report);
     Update(report, suspects);
     return report;
   }
@@ -150,13 +151,25 @@ class Run {
     std::copy_n(sum, report.sigma.values().size(), report.sigma.values().begin());
   }
 
+  void ClipEachGroup(StepReport& report) {
+    const double most = task_.common.optimiser.clip_norm;
+    if (task_.groups.empty()) report.grad_norm = ClipGradients(task_.trained, most);
+    double squares = 0;
+    for (const ParameterGroup& group : task_.groups) {
+      const double norm = ClipGradients(MembersOf(group, task_.trained), most);
+      report.state["grad_norm_" + group.name] = norm;
+      report.grad_norm = std::sqrt(squares += norm * norm);
+    }
+  }
+
   void Update(StepReport& report, const std::vector<TrainingItem>& suspects) {
     const CommonConfig& c = task_.common;
     report.taken = state_.health.Judge(report.loss, report.grad_norm);
+    const std::set<std::string> idle = task_.idle ? task_.idle(group_, state_.step) : std::set<std::string>();
     if (report.taken) {
       const OptimiserSection& o = c.optimiser;
       UpdateAdamW(task_.trained, LearningRate(o, c.schedule, state_.step, c.run.steps),
-                  {o.beta1, o.beta2, o.eps, o.weight_decay}, state_.adam);
+                  {o.beta1, o.beta2, o.eps, o.weight_decay}, state_.adam, task_.groups, idle);
       if (!state_.average.empty())
         UpdateAverage(task_.trained, EmaDecay(c.ema, state_.samples, GlobalBatch()), state_.average);
     } else {
@@ -172,7 +185,7 @@ class Run {
     std::string why;
     try {
       const c10::NoGradGuard guard;
-      task_.loss(task_.trained, suspects, true);
+      task_.loss(task_.trained, suspects, {state_.step, true});
     } catch (const Error& error) {
       why = error.what();
     }
@@ -256,6 +269,7 @@ class Run {
                       {"skipped_steps", double(state_.health.skipped_steps)},
                       {"skipped_clips", double(source_->Skipped())}};
     for (const auto& [name, value] : report.parts) metrics.values["loss_" + name] = value;
+    metrics.values.insert(report.state.begin(), report.state.end());
     if (heldout_) metrics.values["heldout_loss"] = *heldout_;
     if (motion_) {
       metrics.values["sample_motion"] = motion_->motion;

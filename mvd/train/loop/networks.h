@@ -48,6 +48,7 @@ at::Device DeviceOf(const std::string& name, int local_rank);
 class GraphCache {
  public:
   explicit GraphCache(const TorchGraphOptions& options) : options_(options) {}
+  const TorchGraphOptions& options() const { return options_; }
   using Key =
       std::tuple<std::string, int64_t, int64_t, int64_t, int64_t>;  // name, batch, frames, height, width
   template <class Build>

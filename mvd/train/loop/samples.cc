@@ -19,7 +19,7 @@ constexpr int64_t kMostColumns = 8;
 constexpr int kGap = 2;  // pixels between pictures
 
 // The networks in training as the pipeline's callables.
-SvdComponents Components(DiffusionModel& m, const Parameters& weights) {
+SvdComponents Components(DiffusionModel& m, const SvdUnetConfig& unet, const Parameters& weights) {
   SvdComponents c;
   c.scaling_factor = 1;  // DecodeLatents takes scaled latents
   c.image_embeds = [&m, &weights](const TensorView& image) {
@@ -35,11 +35,13 @@ SvdComponents Components(DiffusionModel& m, const Parameters& weights) {
     const at::Tensor x = ToTorch(image).unsqueeze(1).to(m.networks.device);
     return FromTorch(EncodeImages(m.networks.autoencoder, x, m.frozen).squeeze(1));
   };
-  c.unet = [&m, &weights](const SvdUnetInput& in) {
+  // Which blocks are left may change between two calls, so that graphs are not kept.
+  const auto graphs = std::make_shared<GraphCache>(m.frozen.options());
+  c.unet = [&m, &unet, &weights, graphs](const SvdUnetInput& in) {
     const at::Tensor x = ToTorch(in.sample).to(m.networks.device);
     const int64_t b = x.size(0), t = x.size(1), h = x.size(2), w = x.size(3);
     const TorchGraph& graph =
-        m.frozen.Get({"unet", b, t, h, w}, [&] { return BuildSvdUnet(m.networks.configs.unet, b, t, h, w); });
+        graphs->Get({"unet", b, t, h, w}, [&] { return BuildSvdUnet(unet, b, t, h, w); });
     const auto place = [&](const at::Tensor& y) { return y.to(m.networks.device).view({b, 1, 1, 1, -1}); };
     return FromTorch(graph
                          .Run(Without("unet.", weights),
@@ -110,10 +112,10 @@ void WriteContactSheet(const fs::path& file, const std::vector<Tensor>& rows) {
   WritePng(file, sheet);
 }
 
-SampleReport SampleClips(DiffusionModel& m, const Parameters& weights, const std::vector<TrainingClip>& clips,
-                         int64_t step, const fs::path& folder) {
+SampleReport SampleClips(DiffusionModel& m, const SvdUnetConfig& unet, const Parameters& weights,
+                         const std::vector<TrainingClip>& clips, int64_t step, const fs::path& folder) {
   const c10::NoGradGuard guard;
-  const SvdComponents components = Components(m, weights);
+  const SvdComponents components = Components(m, unet, weights);
   const ClipFormat& format = DefaultClipFormat();
   SampleReport report;
   std::vector<Tensor> rows;

@@ -54,6 +54,7 @@ std::filesystem::path SaveState(const TrainTask& task, const RunState& state, Ch
   content.state = {{"kind", task.kind},
                    {"samples", state.samples},
                    {"adam_steps", state.adam.steps},
+                   {"adam_missed", state.adam.missed},
                    {"health", ToJson(state.health)},
                    {"positions", state.positions},
                    {"config", task.config_json}};
@@ -71,6 +72,9 @@ RunState RestoreState(TrainTask& task, const Checkpoint& checkpoint, int world, 
   state.step = checkpoint.step;
   state.samples = ValueOf<int64_t>(checkpoint, "samples");
   state.adam.steps = ValueOf<int64_t>(checkpoint, "adam_steps");
+  // Absent in checkpoints of runs that know no idle parameters.
+  if (checkpoint.state.contains("adam_missed"))
+    state.adam.missed = ValueOf<std::map<std::string, int64_t>>(checkpoint, "adam_missed");
   state.health = HealthFromJson(ValueOf<nlohmann::json>(checkpoint, "health"));
   state.positions = ValueOf<std::vector<std::string>>(checkpoint, "positions");
   if (int(state.positions.size()) != world) {

@@ -7,11 +7,14 @@
 #include <functional>
 #include <map>
 #include <memory>
+#include <set>
 #include <string>
 #include <vector>
 
 #include "mvd/data/clip_source.h"
 #include "mvd/torch/torch_graph.h"
+#include "mvd/train/loop/adamw.h"
+#include "mvd/train/loop/processes.h"
 #include "mvd/train/metrics_log.h"
 #include "mvd/train/run_config.h"
 
@@ -24,9 +27,10 @@ struct TrainingItem {
 };
 
 struct TrainLoss {
-  at::Tensor value;                     // scalar, mean over the items; carries the gradient
-  SigmaBins sigma;                      // diffusion: by noise level
-  std::map<std::string, double> parts;  // "pixels", "pyramid", ...
+  at::Tensor value;                          // scalar, mean over the items; carries the gradient
+  SigmaBins sigma;                           // diffusion: by noise level
+  std::map<std::string, double> parts;       // "pixels", "pyramid", ...
+  std::map<std::string, double> state = {};  // of the model, for the log: the same in every process
 };
 
 struct SampleReport {
@@ -35,18 +39,29 @@ struct SampleReport {
   bool has_motion = false;
 };
 
+// What a loss may want to know of the moment it is asked in.
+struct LossCall {
+  int64_t step = 0;    // optimiser steps done
+  bool guard = false;  // throw an Error naming the first node whose value is not finite
+};
+
 struct TrainTask {
-  std::string kind;  // "diffusion", "autoencoder", "features"
+  std::string kind;  // "diffusion", "adversarial", "autoencoder", "features"
   CommonConfig common;
   uint64_t seed = 0;
   at::Device device = at::kCPU;
   Parameters trained;
   std::vector<std::string> backward_order;  // names as their gradients come about
+  // Every parameter once; each group's gradient is clipped by itself. Empty: one group of all.
+  std::vector<ParameterGroup> groups;
 
-  // Loss of a micro-batch under `weights` (those in training, or their average). With `guard` it throws an
-  // Error naming the first node whose value is not finite.
-  std::function<TrainLoss(const Parameters& weights, const std::vector<TrainingItem>& items, bool guard)>
+  // Loss of a micro-batch under `weights` (those in training, or their average).
+  std::function<TrainLoss(const Parameters& weights, const std::vector<TrainingItem>& items,
+                          const LossCall& call)>
       loss;
+  // Parameters that no loss since the last call could move, in any process: neither they nor their moments
+  // change in this step. Null: none.
+  std::function<std::set<std::string>(Communicator& group, int64_t step)> idle;
   std::function<TrainLoss(const Parameters& weights)> held_out;
   // Clips and a contact sheet from fixed pictures and seeds, as `folder`/step-N*. Null where nothing is made.
   std::function<SampleReport(const Parameters& weights, int64_t step, const std::filesystem::path& folder)>

@@ -7,6 +7,7 @@
 #include <new>
 
 #include "mvd/base/error.h"
+#include "mvd/train/loop/adversarial.h"
 #include "mvd/train/loop/autoencoder.h"
 #include "mvd/train/loop/diffusion.h"
 #include "mvd/train/loop/features.h"
@@ -50,6 +51,10 @@ TrainResult TrainDiffusion(const DiffusionConfig& config, bool resume, const Tra
 
 TrainResult TrainAutoencoder(const AutoencoderConfig& config, bool resume, const TrainHooks& hooks) {
   return Train(config, resume, hooks, MakeAutoencoderTask);
+}
+
+TrainResult TrainAdversarial(const AdversarialConfig& config, bool resume, const TrainHooks& hooks) {
+  return Train(config, resume, hooks, MakeAdversarialTask);
 }
 
 TrainResult TrainFeatures(const FeaturesConfig& config, bool resume, const TrainHooks& hooks) {

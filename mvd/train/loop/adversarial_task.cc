@@ -1,0 +1,164 @@
+// Adversarial finetuning as the loop's task: what is trained at which rate, and what comes out.
+#include <ATen/ATen.h>
+#include <c10/core/GradMode.h>
+
+#include "mvd/compress/unet_rewrite.h"
+#include "mvd/compress/unet_steps.h"
+#include "mvd/engine/random_weights.h"
+#include "mvd/train/importance_chart.h"
+#include "mvd/train/loop/adversarial.h"
+#include "mvd/train/loop/data.h"
+#include "mvd/train/loop/export.h"
+#include "mvd/train/loop/options.h"
+#include "mvd/train/loop/samples.h"
+#include "mvd/train/loop/tensors.h"
+
+namespace mvd {
+namespace {
+
+// The encoder half of the backbone's UNet, which nothing trains.
+void LoadBackbone(AdversarialModel& m, at::Device device) {
+  ModelSection section = m.config.model;
+  if (!m.config.backbone.empty()) section = {}, section.folder = m.config.backbone;
+  const Model model = OpenModel(section, {HardwareThreads()});
+  m.backbone_config = model.configs().unet;
+  const int64_t frames = m.config.data.frames;
+  const Graph graph = BuildSvdUnet(m.backbone_config, 1, frames, 8, 8, {.encoder_taps = true});
+  m.backbone = LoadParameters(graph, *model.Weights("unet"), device);
+  for (auto& [name, tensor] : m.backbone) tensor = tensor.detach();
+  const SvdUnetConfig &own = m.base.networks.configs.unet, &its = m.backbone_config;
+  if (its.in_channels != own.in_channels || its.cross_attention_dim[0] != own.cross_attention_dim[0]) {
+    ThrowBadInput(model.origin(), "UNet takes ", its.in_channels, " channels and embeddings of ",
+                  its.cross_attention_dim[0], ", but the generator's takes ", own.in_channels, " and ",
+                  own.cross_attention_dim[0]);
+  }
+  std::vector<Shape> taps;
+  for (const Output& output : graph.outputs) taps.push_back(graph.shape(output.value));
+  const Graph heads =
+      BuildClipHeads(taps, its.cross_attention_dim[0],
+                     {m.config.width, m.config.heads != "temporal", m.config.heads != "spatial"});
+  RandomWeights random(heads, uint64_t(m.config.run.seed), DType::kF32, {HardwareThreads()});
+  m.heads = LoadParameters(heads, random, device);
+}
+
+Parameters Trained(const AdversarialModel& m, at::Device device) {
+  Parameters all = TrainedParameters(m.base.networks, m.config);
+  all.insert(m.heads.begin(), m.heads.end());
+  if (m.pruning && m.pruning->learned())
+    all[kPruningLogits] =
+        m.pruning->InitialLogits(m.base.networks.unet).to(device).detach().requires_grad_(true);
+  return all;
+}
+
+// A block's alpha is sigmoid(l / temperature) as its importance is; AdamW's step in l is one of
+// 1 / temperature times the size in mix_factor = l / temperature.
+std::vector<ParameterGroup> Groups(const AdversarialModel& m, const Parameters& all) {
+  const AdversarialConfig& c = m.config;
+  std::vector<ParameterGroup> groups = {{.name = "generator", .parameters = {}},
+                                        {.name = "discriminator", .parameters = {}, .rate = c.rate}};
+  if (m.pruning) {
+    groups.push_back({.name = "mix", .parameters = {}, .rate = 1 / c.temperature, .decays = false});
+    if (m.pruning->learned()) {
+      const double rate = c.optimiser.lr > 0 ? c.pruning_lr / c.optimiser.lr : 0;
+      groups.push_back({.name = "importance", .parameters = {}, .rate = rate, .decays = false});
+    }
+  }
+  for (const auto& [name, tensor] : all) {
+    const size_t group = name == kPruningLogits                    ? 3
+                         : m.pruning && name.ends_with(kMixFactor) ? 2
+                         : name.starts_with(kDiscriminator)        ? 1
+                                                                   : 0;
+    groups[group].parameters.push_back(name);
+  }
+  return groups;
+}
+
+// While the heads warm up nothing else moves; afterwards, what only pruned blocks use stays.
+std::set<std::string> Idle(AdversarialModel& m, const Parameters& all, Communicator& group, int64_t step) {
+  std::set<std::string> idle;
+  if (step < m.config.discriminator_warmup_steps) {
+    for (const auto& [name, tensor] : all)
+      if (!name.starts_with(kDiscriminator)) idle.insert(name);
+  }
+  if (!m.pruning || !m.pruning->learned()) return idle;
+  at::Tensor used = at::tensor(m.gates_used, at::kDouble).to(m.base.networks.device);
+  std::fill(m.gates_used.begin(), m.gates_used.end(), 0);
+  group.Sum(used);
+  used = used.to(at::kCPU);
+  for (size_t i = 0; i < m.gates_used.size(); ++i) {
+    if (used.data_ptr<double>()[i] > 0) continue;
+    idle.insert(m.pruning->WeightsOf(i).begin(), m.pruning->WeightsOf(i).end());
+  }
+  return idle;
+}
+
+// What is left once the least important blocks are gone and funnels are multiplied into their layers.
+Networks Compressed(const AdversarialModel& m, const Parameters& weights, Parameters* unet) {
+  Networks networks = m.base.networks;
+  SvdUnetConfig& config = networks.configs.unet;
+  const SvdUnetConfig source = config;
+  if (m.pruning) config = m.pruning->Pruned(weights);
+  if (!config.compression.funnels.empty() && !config.compression.funnels_merged) {
+    CompressionSteps merge;
+    merge.merge = true;
+    config = ApplySteps(config, merge, "the run's UNet");
+  }
+  MapWeights held;
+  for (const auto& [name, tensor] : Without("unet.", weights)) held.Set(name, FromTorch(tensor));
+  UnetRewrite rewrite(source, config, held);
+  rewrite.Run([&](const std::string& name, const TensorView& tensor) { (*unet)[name] = ToTorch(tensor); },
+              {HardwareThreads()});
+  UnetSampling& sampling = config.sampling;
+  sampling.steps = 1, sampling.sigma_max = m.config.sigma_max;
+  sampling.min_guidance_scale = sampling.max_guidance_scale = 1;
+  return networks;
+}
+
+}  // namespace
+
+TrainTask MakeAdversarialTask(const AdversarialConfig& config, at::Device device) {
+  const auto model = std::make_shared<AdversarialModel>(config, device);
+  LoadBackbone(*model, device);
+  if (config.pruning != "none") {
+    model->pruning.emplace(model->base.networks.configs.unet, config);
+    model->gates_used.assign(model->pruning->blocks().size(), 0);
+  }
+  TrainTask task;
+  task.kind = "adversarial";
+  task.common = config;
+  task.seed = uint64_t(config.run.seed);
+  task.device = device;
+  task.trained = Trained(*model, device);
+  task.groups = Groups(*model, task.trained);
+  for (auto it = task.trained.rbegin(); it != task.trained.rend(); ++it)
+    task.backward_order.push_back(it->first);
+  task.loss = [model](const Parameters& weights, const std::vector<TrainingItem>& items,
+                      const LossCall& call) { return AdversarialLossOf(*model, weights, items, call); };
+  task.idle = [model, all = task.trained](Communicator& group, int64_t step) {
+    return Idle(*model, all, group, step);
+  };
+  task.held_out = [model](const Parameters& weights) { return AdversarialHeldOut(*model, weights); };
+  task.samples = [model](const Parameters& weights, int64_t step, const std::filesystem::path& folder) {
+    const CommonConfig& c = model->config;
+    const SvdUnetConfig unet =
+        model->pruning ? model->pruning->Pruned(weights) : model->base.networks.configs.unet;
+    const std::vector<TrainingClip> clips =
+        HeldOutClips(c.data, uint64_t(c.run.seed), c.output.samples_count);
+    return SampleClips(model->base, unet, weights, clips, step, folder);
+  };
+  task.export_model = [model](const Parameters& weights, const std::filesystem::path& folder,
+                              const Metadata& metadata) {
+    Parameters unet;
+    const Networks networks = Compressed(*model, weights, &unet);
+    const bool trained = model->config.image_encoder == "train";
+    ExportPipeline(networks, unet,
+                   trained ? Without("image_encoder.", weights) : model->base.networks.image_encoder,
+                   model->config.data.frames, folder, metadata);
+    if (model->pruning)
+      WriteImportanceChart(model->config.run.out, model->pruning->blocks(), model->config.keep);
+  };
+  SetOptions(config, task);
+  return task;
+}
+
+}  // namespace mvd

@@ -1,0 +1,116 @@
+#include "mvd/train/loop/pruning.h"
+
+#include <ATen/ATen.h>
+
+#include <algorithm>
+#include <cmath>
+
+#include "mvd/base/error.h"
+#include "mvd/compress/brewer.h"
+#include "mvd/compress/inclusion.h"
+#include "mvd/compress/unet_steps.h"
+#include "mvd/models/unet_layout.h"
+
+namespace mvd {
+namespace {
+
+std::set<std::string> WeightNames(const SvdUnetConfig& config) {
+  const Graph graph = BuildSvdUnet(config, 1, 2, 8, 8);
+  std::set<std::string> names;
+  for (ValueId id : graph.All(Op::kWeight)) names.insert(graph.node(id).name);
+  return names;
+}
+
+std::vector<double> Doubles(const at::Tensor& values) {
+  const at::Tensor host = values.detach().to(at::kCPU, at::kDouble).contiguous();
+  return {host.data_ptr<double>(), host.data_ptr<double>() + host.numel()};
+}
+
+double Sigmoid(double x) { return 1 / (1 + std::exp(-x)); }
+
+}  // namespace
+
+Pruning::Pruning(const SvdUnetConfig& unet, const AdversarialConfig& config)
+    : unet_(unet),
+      learned_(config.pruning == "learned"),
+      keep_(config.keep),
+      temperature_(config.temperature),
+      blocks_(KeptTemporalBlocks(unet)) {
+  if (keep_ > int64_t(blocks_.size())) {
+    ThrowBadInput("options", "key 'pruning.keep' is ", keep_, ", expected at most ", blocks_.size(),
+                  ", the temporal blocks of the network");
+  }
+  const std::set<std::string> all = WeightNames(unet);
+  for (const std::string& block : blocks_) {
+    std::vector<std::string> others = blocks_, own;
+    std::erase(others, block);
+    CompressionSteps steps;
+    steps.keep = others;
+    const std::set<std::string> left = WeightNames(ApplySteps(unet, steps, "options"));
+    for (const std::string& name : all)
+      if (!left.contains(name)) own.push_back("unet." + name);
+    weights_.push_back(std::move(own));
+  }
+}
+
+at::Tensor Pruning::InitialLogits(const Parameters& unet) const {
+  std::vector<at::Tensor> logits;
+  for (const std::string& block : blocks_)
+    logits.push_back(unet.at(block + "." + kMixFactor).detach().reshape({1}) * -temperature_);
+  return at::cat(logits).clone().requires_grad_(true);
+}
+
+std::vector<double> Pruning::Importance(const Parameters& weights) const {
+  std::vector<double> importance;
+  if (learned_) {
+    for (double logit : Doubles(weights.at(kPruningLogits)))
+      importance.push_back(Sigmoid(logit / temperature_));
+  } else {
+    for (const std::string& block : blocks_)
+      importance.push_back(Sigmoid(-weights.at("unet." + block + "." + kMixFactor).item<double>()));
+  }
+  // A sigmoid that has become 0 in rounding is still an importance.
+  for (double& q : importance) q = std::max(q, 1e-300);
+  return importance;
+}
+
+GateDraw Pruning::Draw(const at::Tensor& logits, uint64_t seed, uint64_t draw) const {
+  const std::vector<double> importance = Importance({{kPruningLogits, logits}});
+  const Inclusion inclusion = SolveInclusion(importance, keep_);
+  GateDraw result;
+  result.in = BrewerSample(inclusion.probabilities, seed, draw);
+  const int64_t count = int64_t(blocks_.size());
+  std::vector<float> values(result.in.begin(), result.in.end());
+  result.gates = at::tensor(values, at::kFloat);
+  if (logits.requires_grad()) {
+    // Row i of the Jacobian is dp_i/dq, so the gates' gradient reaches the importances as if z were p.
+    std::vector<double> jacobian;
+    for (int64_t i = 0; i < count; ++i) {
+      std::vector<double> unit(size_t(count), 0);
+      unit[size_t(i)] = 1;
+      const std::vector<double> row = InclusionGradient(importance, keep_, inclusion, unit);
+      jacobian.insert(jacobian.end(), row.begin(), row.end());
+    }
+    const at::Tensor q = at::sigmoid(logits.to(at::kCPU, at::kDouble) / temperature_);
+    const at::Tensor through = at::matmul(at::tensor(jacobian, at::kDouble).view({count, count}), q);
+    result.gates = result.gates + (through - through.detach()).to(at::kFloat);
+  }
+  result.gates = result.gates.to(logits.device()).view({1, 1, 1, 1, count});
+  return result;
+}
+
+at::Tensor Pruning::TemporalShare(const Parameters& weights) const {
+  std::vector<at::Tensor> mixes;
+  for (const std::string& block : blocks_)
+    mixes.push_back(weights.at("unet." + block + "." + kMixFactor).reshape({1}));
+  return at::sigmoid(-at::cat(mixes)).sum();
+}
+
+SvdUnetConfig Pruning::Pruned(const Parameters& weights) const {
+  if (keep_ == int64_t(blocks_.size())) return unet_;
+  CompressionSteps steps;
+  steps.keep = MostImportantBlocks(unet_, Importance(weights), keep_);
+  return ApplySteps(unet_, steps, "options");
+}
+
+}  // namespace mvd
