@@ -5,6 +5,7 @@ that are killed or stopped.
 
 TORCHRUN names PyTorch's launcher; without it the tests that need it are skipped, and say so.
 """
+import json
 import os
 import pathlib
 import shutil
@@ -14,7 +15,7 @@ import subprocess
 import sys
 import time
 
-from train_testing import TINY, assert_equal_checkpoints, command, lines, run_tests, train, worst_difference
+from train_testing import TINY, assert_equal_checkpoints, command, lines, newest, run_tests, train, worst_difference
 
 TORCHRUN = os.environ.get("TORCHRUN") or shutil.which("torchrun")
 # Variables for a process's rank, its rank on the machine, and how many there are.
@@ -28,14 +29,14 @@ def free_port():
         return s.getsockname()[1]
 
 
-def start_ranks(world, out, options, *flags, names=TORCHRUNS):
+def start_ranks(world, out, options, *flags, names=TORCHRUNS, kind="diffusion"):
     port = free_port()
 
     def environment(rank):
         mine = {names["rank"]: str(rank), names["local"]: str(rank), names["world"]: str(world)}
         return dict(os.environ, **mine, MASTER_ADDR="127.0.0.1", MASTER_PORT=str(port), SLURM_STEP_ID="0")
 
-    return [subprocess.Popen(command("diffusion", out, options, *flags), stdout=subprocess.PIPE, stderr=subprocess.PIPE,
+    return [subprocess.Popen(command(kind, out, options, *flags), stdout=subprocess.PIPE, stderr=subprocess.PIPE,
                              text=True, env=environment(rank)) for rank in range(world)]
 
 
@@ -82,6 +83,29 @@ def test_two_processes_equal_one(tmp):
         # Noise levels of both processes are counted, as those of both micro-batches are.
         assert worst_levels(tmp / "one", tmp / name) < 1e-4
     assert_equal_checkpoints(tmp / "two", tmp / "slurm")
+
+
+def test_adversarial_processes_equal_one(tmp):
+    """One step and pruning: each process draws its own gates, a block rests where no process has it, and the curve is
+    that of one process with as many micro-batches."""
+    options = dict(TINY, **{"run.steps": 12, "run.batch": 1, "run.accumulation": 2, "discriminator.width": 32,
+                            "discriminator.warmup_steps": 2, "discriminator.r1_every": 3, "pruning.kind": "learned",
+                            "pruning.keep": 3})
+    train("adversarial", tmp / "one", options)
+    ranks = start_ranks(2, tmp / "two", dict(options, **{"run.accumulation": 1}), kind="adversarial")
+    for rank in ranks:
+        output = rank.communicate(timeout=600)
+        assert rank.returncode == 0, output
+    worst = worst_difference(tmp / "one", tmp / "two")
+    print(f"  two processes against one: worst relative difference of the loss {worst:.1e}")
+    assert len(lines(tmp / "two")) == 12 and worst < 1e-4, worst  # hinge losses switch on and off at rounding
+    missed = [json.loads((newest(tmp / name) / "state.json").read_text())["adam_missed"] for name in ("one", "two")]
+    assert missed[0] == missed[1], "the same blocks rested"
+    mixes = {name: steps for name, steps in missed[0].items() if name.endswith("mix_factor")}
+    # Two draws of 3 of 12 blocks leave at least 6 without work in each of 10 steps; all rest in the 2 of the warm-up.
+    assert sum(mixes.values()) >= 12 * 2 + 6 * 10, mixes
+    importance = [{k: v for k, v in lines(tmp / name)[-1].items() if k.startswith("importance.")} for name in ("one", "two")]
+    assert all(abs(v - importance[1][k]) < 1e-4 for k, v in importance[0].items())
 
 
 def test_torchrun_restarts(tmp):

@@ -15,7 +15,7 @@ constexpr Kind kKinds[] = {
     {"balls", "textured balls that bounce and turn", BuildBalls, true, false},
     {"boxes", "textured boxes that turn in space", BuildBoxes, true, false},
     {"shapes", "flat cut-outs with shadows that drift and turn", BuildShapes, true, false},
-    {"flight", "a low flight over a patterned plain", BuildFlight, true, false},
+    {"flight", "a low flight over a patterned plain", BuildFlight, true, false, true},
     {"flag", "a flag in the wind", BuildFlag, true, false},
     {"closeup", "one material near by, panned, zoomed and rolled", BuildCloseup, true, false},
     {"city", "a skyline in parallax, passing cars", BuildCity, true, false},

@@ -13,6 +13,7 @@ struct Kind {
   void (*build)(Builder& b);
   bool exact_flow;
   bool needs_photos;
+  bool tells_way = false;  // the first frame says which way things move, as on a flight
 };
 
 std::span<const Kind> Kinds();

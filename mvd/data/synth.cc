@@ -176,7 +176,7 @@ void CheckPhoto(const SynthPhoto& photo) {
 std::vector<SynthKind> SynthKinds() {
   std::vector<SynthKind> kinds;
   for (const Kind& kind : synth::Kinds())
-    kinds.push_back({kind.name, kind.shows, kind.exact_flow, kind.needs_photos});
+    kinds.push_back({kind.name, kind.shows, kind.exact_flow, kind.needs_photos, kind.tells_way});
   return kinds;
 }
 

@@ -45,6 +45,7 @@ struct SynthKind {
   std::string name, shows;
   bool exact_flow = true;
   bool needs_photos = false;
+  bool tells_way = false;  // the first frame says which way things move; elsewhere it is drawn
 };
 std::vector<SynthKind> SynthKinds();
 

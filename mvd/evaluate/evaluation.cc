@@ -5,6 +5,7 @@
 #include <cmath>
 #include <cstdio>
 #include <random>
+#include <set>
 
 #include "mvd/evaluate/flow_measure.h"
 
@@ -68,6 +69,9 @@ struct Subject {
 void MeasureClips(const Subject& subject, const std::vector<SynthClip>& truth, const Threads& threads,
                   Report& report, EvaluationReport& result) {
   std::map<std::string, std::pair<double, int>> by_kind;
+  std::set<std::string> tells_way;
+  for (const SynthKind& kind : SynthKinds())
+    if (kind.tells_way) tells_way.insert(kind.name);
   for (size_t i = 0; i < subject.clips.size(); ++i) {
     const FloatClip& clip = subject.clips[i];
     const double psnr = Psnr(clip.Frame(0), ToFloat(truth[i].clip).Frame(0));
@@ -78,6 +82,7 @@ void MeasureClips(const Subject& subject, const std::vector<SynthClip>& truth, c
     if (!truth[i].exact_flow) continue;
     const double error = EndPointError(flow, truth[i].flow);
     report.Add("flow error", "pixels", subject.name, error);
+    if (tells_way.contains(truth[i].kind)) report.Add("flow error, told", "pixels", subject.name, error);
     by_kind[truth[i].kind].first += error, by_kind[truth[i].kind].second += 1;
   }
   for (const auto& [kind, sum] : by_kind) {

@@ -210,6 +210,7 @@ TEST(VideoFeaturesTest, OutputsFollowTheConfig) {
   for (const Output& output : graph.outputs) shapes[output.name] = graph.shape(output.value);
   EXPECT_EQ(shapes, (std::map<std::string, Shape>{{"features", Shape({2, 1, 1, 1, 32})},
                                                   {"kind", Shape({2, 1, 1, 1, 18})},
+                                                  {"motion", Shape({2, 1, 1, 1, 64})},
                                                   {"flow", Shape({2, 14, 4, 8, 2})}}));
   VideoFeaturesConfig odd;
   odd.width = 120;

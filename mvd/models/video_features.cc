@@ -48,9 +48,11 @@ Graph BuildVideoFeatures(const VideoFeaturesConfig& config, int64_t batch) {
   x = b.Reshape(x,
                 {batch, 1, 1, 1,
                  config.frames / 2 * Cells(config.height, levels) * Cells(config.width, levels) * kNarrow});
-  const ValueId features = b.Linear(x, "features", config.features);
+  const ValueId features = b.Activation(b.Linear(x, "features", config.features), Act::kTanh);
   b.Output("features", features);
-  b.Output("kind", b.Linear(b.Activation(features, Act::kSilu), "kind", config.kinds));
+  b.Output("kind", b.Linear(features, "kind", config.kinds));
+  b.Output("motion",
+           b.Linear(features, "motion", 2 * Cells(config.height, levels) * Cells(config.width, levels)));
   return b.Finish();
 }
 

@@ -80,12 +80,39 @@ double FirstFrameCopyRatio(std::span<const float> clip, std::span<const float> r
   return std::clamp(1 - own / real, -1.0, 1.0);
 }
 
-std::string HealthText(const HealthCounters& health, double motion, double data_motion, double copy_ratio) {
-  char numbers[120];
-  std::snprintf(numbers, sizeof(numbers), "motion %.4f (data %.4f); first-frame copy %.2f", motion,
-                data_motion, copy_ratio);
-  return StrCat("not finite: ", health.bad_losses, " losses, ", health.bad_gradients, " gradients; ",
-                numbers);
+std::string CollapseWatch::Judge(double discriminator, double distance) {
+  constexpr double kKept = 0.98;       // of the smoothed values in a step
+  constexpr int64_t kFirstSteps = 50;  // in which nothing is judged
+  constexpr double kSure = 0.02;       // of the hinge loss; 2 where it knows nothing
+  constexpr double kFarther = 2;       // than the nearest that made clips have been
+  if (!std::isfinite(discriminator) || !std::isfinite(distance)) return "";  // counted elsewhere
+  const double kept = steps_++ == 0 ? 0 : kKept;
+  discriminator_ = kept * discriminator_ + (1 - kept) * discriminator;
+  distance_ = kept * distance_ + (1 - kept) * distance;
+  if (steps_ < kFirstSteps) return "";
+  best_distance_ = best_distance_ > 0 ? std::min(best_distance_, distance_) : distance_;
+  char text[160] = "";
+  if (discriminator_ < kSure)
+    std::snprintf(text, sizeof(text), "the discriminator is sure of every clip (hinge loss %.3f)",
+                  discriminator_);
+  else if (distance_ > kFarther * best_distance_)
+    std::snprintf(text, sizeof(text), "made clips are %.1f times as far from real ones as they have been",
+                  distance_ / best_distance_);
+  return text;
+}
+
+std::string HealthText(const HealthCounters& health, double motion, double data_motion, double copy_ratio,
+                       double variety) {
+  constexpr double kCopy = 0.9;
+  char numbers[160];
+  std::snprintf(numbers, sizeof(numbers),
+                "motion %.4f (data %.4f); first-frame copy %.2f; seeds differ by %.4f", motion, data_motion,
+                copy_ratio, variety);
+  const char* warning = copy_ratio > kCopy                 ? "; WARNING: samples stand still"
+                        : variety < kLeastVariety * motion ? "; WARNING: seeds make one clip"
+                                                           : "";
+  return StrCat("not finite: ", health.bad_losses, " losses, ", health.bad_gradients, " gradients; ", numbers,
+                warning);
 }
 
 }  // namespace mvd

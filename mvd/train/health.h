@@ -34,8 +34,25 @@ double MotionMagnitude(std::span<const float> frames, int64_t count);
 // frames 1.. to frame 0. Clamped to [-1,1]; 1 with one frame; 0 where neither moves.
 double FirstFrameCopyRatio(std::span<const float> clip, std::span<const float> reference, int64_t count);
 
+// How adversarial training fails, seen in its losses, smoothed over some 50 steps: a discriminator that is
+// sure of everything teaches nothing, and a generator that answers it alone leaves the real clips behind.
+class CollapseWatch {
+ public:
+  // After each step: hinge loss of the discriminator, distance of made to real clips. What is wrong, in
+  // words, or "".
+  std::string Judge(double discriminator, double distance);
+
+ private:
+  double discriminator_ = 0, distance_ = 0, best_distance_ = 0;
+  int64_t steps_ = 0;
+};
+
+// Clips of one picture by two seeds that differ by less than this share of their motion are one clip.
+inline constexpr double kLeastVariety = 0.05;
+
 // One line for the log: "not finite: 0 losses, 0 gradients; motion 0.021 (data 0.034); first-frame copy
-// 0.12".
-std::string HealthText(const HealthCounters& health, double motion, double data_motion, double copy_ratio);
+// 0.12; seeds differ by 0.0130", and behind it a warning where samples copy their first frame or each other.
+std::string HealthText(const HealthCounters& health, double motion, double data_motion, double copy_ratio,
+                       double variety);
 
 }  // namespace mvd

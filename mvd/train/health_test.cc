@@ -49,8 +49,26 @@ TEST(Health, FirstFrameCopyIsToldFromMotion) {
 }
 
 TEST(Health, Text) {
-  EXPECT_EQ(HealthText({.bad_losses = 1}, 0.0213, 0.034, 0.12),
-            "not finite: 1 losses, 0 gradients; motion 0.0213 (data 0.0340); first-frame copy 0.12");
+  EXPECT_EQ(
+      HealthText({.bad_losses = 1}, 0.0213, 0.034, 0.12, 0.013),
+      "not finite: 1 losses, 0 gradients; motion 0.0213 (data 0.0340); first-frame copy 0.12; seeds differ "
+      "by 0.0130");
+  EXPECT_NE(HealthText({}, 0.0002, 0.034, 0.95, 0.0002).find("WARNING: samples stand still"),
+            std::string::npos);
+  EXPECT_NE(HealthText({}, 0.02, 0.034, 0.1, 0.0001).find("WARNING: seeds make one clip"), std::string::npos);
+}
+
+TEST(Health, CollapseIsToldByTheLosses) {
+  CollapseWatch fine, sure, lost;
+  std::string of_fine, of_sure, of_lost;
+  for (int step = 0; step < 400; ++step) {
+    of_fine += fine.Judge(1.5, 10);
+    of_sure = sure.Judge(step < 100 ? 1.0 : 0.0, 10);
+    of_lost = lost.Judge(1.5, step < 100 ? 10 : 30);
+  }
+  EXPECT_EQ(of_fine, "");
+  EXPECT_NE(of_sure.find("sure of every clip"), std::string::npos) << of_sure;
+  EXPECT_NE(of_lost.find("3.0 times as far"), std::string::npos) << of_lost;
 }
 
 }  // namespace

@@ -131,7 +131,8 @@ struct AutoencoderConfig : CommonConfig {
 // procedural clips of its own size.
 struct FeaturesConfig : CommonConfig {
   int64_t features = 32;
-  double kind = 1, flow = 1;  // weights of the losses: kind of scene, flow of cells
+  // Weights of the losses: kind of scene, flow of cells from frame to frame, its mean told by the features.
+  double kind = 1, flow = 1, motion = 4;
 
   FeaturesConfig();
 };

@@ -279,6 +279,8 @@ std::vector<Option> ListOptions(FeaturesConfig& config) {
   list.section = "loss";
   list.Number("kind", config.kind, 0, 1e6, "", "weight of the cross-entropy of the scene's kind");
   list.Number("flow", config.flow, 0, 1e6, "", "weight of the error of the flow of each cell of the frame");
+  list.Number("motion", config.motion, 0, 1e6, "",
+              "weight of the error of each cell's mean flow as the features tell it");
   return std::move(list.options);
 }
 

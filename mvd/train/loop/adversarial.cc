@@ -255,6 +255,8 @@ TrainLoss AdversarialLossOf(AdversarialModel& m, const Parameters& weights,
   const at::Tensor error =
       (x0.detach() - generated.clips).square().flatten(1).mean(1).to(at::kCPU, at::kDouble).contiguous();
   for (size_t i = 0; i < clips.size(); ++i) loss.sigma.Add(generated.sigma[i], error.data_ptr<double>()[i]);
+  if (trains) loss.warning = m.watch.Judge(loss.parts["discriminator"], loss.parts["pseudo_huber"]);
+  loss.state["collapse"] = loss.warning.empty() ? 0 : 1;
   if (m.pruning) {
     const std::vector<double> importance = m.pruning->Importance(weights);
     for (size_t i = 0; i < importance.size(); ++i)

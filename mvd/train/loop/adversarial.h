@@ -5,6 +5,7 @@
 #include <optional>
 
 #include "mvd/train/discriminator.h"
+#include "mvd/train/health.h"
 #include "mvd/train/loop/diffusion.h"
 #include "mvd/train/loop/pruning.h"
 #include "mvd/train/noise_levels.h"
@@ -22,6 +23,7 @@ struct AdversarialModel {
   std::vector<double> levels;     // of the generator
   DiscreteLogNormal discriminator_levels;
   std::optional<Pruning> pruning;
+  CollapseWatch watch;
   std::vector<double> gates_used;  // how often each block was in, since the loop asked last
 };
 

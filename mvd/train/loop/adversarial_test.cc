@@ -140,6 +140,31 @@ TEST(Adversarial, OneStepIsTheDenoiserAtTheHighestLevel) {
   EXPECT_TRUE(at::allclose(x0, x / total - f * (700 / std::sqrt(total)), 1e-4, 1e-5));
 }
 
+// model.start: the same network asked about noise alone answers with the picture, up to the scale that its
+// last norm leaves.
+TEST(StartAsCopy, AnswersWithThePicture) {
+  for (const char* start : {"random", "copy"}) {
+    AdversarialConfig c = Tiny();
+    c.model.start = start;
+    AdversarialModel m(c, at::kCPU);
+    const c10::NoGradGuard guard;
+    Question q;
+    q.clips = at::zeros({1, 4, 4, 6, 4}), q.noise = at::randn({1, 4, 4, 6, 4});
+    const at::Tensor picture = at::randn({1, 1, 4, 6, 4});
+    q.condition = picture.expand({1, 4, 4, 6, 4}), q.embeds = at::zeros({1, 1, 1, 1, 64});
+    q.ids = at::tensor({6.0f, 127.0f, 0.02f}).view({1, 1, 1, 1, 3});
+    q.sigma = {700};
+    const at::Tensor x0 =
+        OneStep(TrainedParameters(m.base.networks, c), m.base.networks.configs.unet, q, {}, m.base.frozen);
+    const at::Tensor a = x0 - x0.mean(), b = q.condition - q.condition.mean();
+    const double correlation = ((a * b).mean() / (a.std() * b.std())).item<double>();
+    if (std::string(start) == "copy")
+      EXPECT_GT(correlation, 0.9);
+    else
+      EXPECT_LT(correlation, 0.5);
+  }
+}
+
 TEST(Pruning, GatesKeepTheirNumberAndPassTheGradientOfTheProbabilities) {
   AdversarialConfig c = Tiny();
   c.pruning = "learned", c.keep = 5;

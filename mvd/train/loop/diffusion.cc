@@ -46,7 +46,11 @@ at::Tensor CachedLatents(LatentCache& cache, const TrainingClip& clip, Encode en
 // What tells one autoencoder's latents from another's.
 std::string AutoencoderHash(const ModelSection& section) {
   const std::string& folder = section.autoencoder.empty() ? section.folder : section.autoencoder;
-  if (!folder.empty()) return ModelHash(folder);
+  if (!folder.empty()) {
+    // Of a pipeline its autoencoder alone: the next stage's UNet, too, finds what this one's encoded.
+    const std::filesystem::path vae = std::filesystem::path(folder) / "vae";
+    return ModelHash(std::filesystem::exists(vae) ? vae.string() : folder);
+  }
   return "preset " + section.preset + " " + std::to_string(section.weight_seed) + " " + section.taesd;
 }
 

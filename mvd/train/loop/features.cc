@@ -64,9 +64,13 @@ TrainLoss LossOf(FeaturesModel& m, const Parameters& weights, const std::vector<
   const at::Tensor found = out.at("flow").narrow(1, 0, pairs),
                    truth = at::cat(flow).to(m.device) * kFlowScale;
   const at::Tensor error = at::smooth_l1_loss(found, truth);
-  TrainLoss loss{.value = m.config.kind * kind + m.config.flow * error, .sigma = {}, .parts = {}};
+  const at::Tensor motion = at::smooth_l1_loss(out.at("motion").flatten(1), truth.mean(1).flatten(1));
+  TrainLoss loss{.value = m.config.kind * kind + m.config.flow * error + m.config.motion * motion,
+                 .sigma = {},
+                 .parts = {}};
   loss.parts["kind"] = kind.item<double>();
   loss.parts["flow"] = error.item<double>();
+  loss.parts["motion"] = motion.item<double>();
   loss.parts["kind_right"] = (logits.argmax(1) == labels).to(at::kFloat).mean().item<double>();
   return loss;
 }

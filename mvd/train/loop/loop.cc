@@ -28,6 +28,7 @@ struct StepReport {
   bool taken = false, cancelled = false;
   SigmaBins sigma;
   std::map<std::string, double> parts, state;
+  std::string warning;
 };
 
 class Run {
@@ -125,7 +126,7 @@ class Run {
       report.loss += loss.value.item<double>() / double(parts);
       report.sigma.Add(loss.sigma);
       for (const auto& [name, value] : loss.parts) report.parts[name] += value / double(parts);
-      report.state = loss.state;
+      report.state = loss.state, report.warning = loss.warning;
     }
     reducer_.Finish();
     report.cancelled = hooks_.cancel && hooks_.cancel->cancelled();
@@ -252,7 +253,7 @@ class Run {
     if (!report.has_motion) return;
     motion_ = report;
     Tell("step " + std::to_string(state_.step) + ": " +
-         HealthText(state_.health, report.motion, report.data_motion, report.copy_ratio));
+         HealthText(state_.health, report.motion, report.data_motion, report.copy_ratio, report.variety));
   }
 
   void Log(const StepReport& report, double seconds) {
@@ -270,11 +271,15 @@ class Run {
                       {"skipped_clips", double(source_->Skipped())}};
     for (const auto& [name, value] : report.parts) metrics.values["loss_" + name] = value;
     metrics.values.insert(report.state.begin(), report.state.end());
+    if (report.warning != warning_ && !report.warning.empty())
+      Tell("step " + std::to_string(state_.step) + ": WARNING: " + report.warning);
+    warning_ = report.warning;
     if (heldout_) metrics.values["heldout_loss"] = *heldout_;
     if (motion_) {
       metrics.values["sample_motion"] = motion_->motion;
       metrics.values["data_motion"] = motion_->data_motion;
       metrics.values["first_frame_copy"] = motion_->copy_ratio;
+      metrics.values["sample_variety"] = motion_->variety;
     }
     heldout_.reset(), motion_.reset();
     log_->Write(metrics);
@@ -307,6 +312,7 @@ class Run {
   RunState state_;
   std::optional<MetricsLog> log_;  // rank 0
   uint64_t drawn_ = 0;             // clips of this rank so far
+  std::string warning_;            // the last one told
   double seconds_ = 0;             // a step, smoothed
   std::optional<double> heldout_;  // since the last line
   std::optional<SampleReport> motion_;

@@ -4,6 +4,7 @@
 #include <c10/core/GradMode.h>
 
 #include <algorithm>
+#include <cmath>
 #include <cstdio>
 
 #include "mvd/media/clip.h"
@@ -131,6 +132,10 @@ SampleReport SampleClips(DiffusionModel& m, const SvdUnetConfig& unet, const Par
     rows.push_back(std::move(real));
     rows.push_back(std::move(made));
   }
+  const Tensor other = MakeClip(m, components, clips.at(0), kHeldOutSamples + clips.size());
+  const Tensor& first = rows.at(1);
+  for (size_t i = 0; i < first.f32().size(); ++i)
+    report.variety += std::fabs(double(first.f32()[i]) - double(other.f32()[i])) / double(first.f32().size());
   report.has_motion = true;
   report.sheet = folder / (StepName(step) + ".png");
   WriteContactSheet(report.sheet, rows);

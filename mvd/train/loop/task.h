@@ -31,11 +31,13 @@ struct TrainLoss {
   SigmaBins sigma;                           // diffusion: by noise level
   std::map<std::string, double> parts;       // "pixels", "pyramid", ...
   std::map<std::string, double> state = {};  // of the model, for the log: the same in every process
+  std::string warning = {};                  // what is not going well, in words
 };
 
 struct SampleReport {
   std::filesystem::path sheet;  // contact sheet, PNG
   double motion = 0, data_motion = 0, copy_ratio = 0;
+  double variety = 0;  // mean difference of two clips of one picture
   bool has_motion = false;
 };
 
