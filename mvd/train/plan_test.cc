@@ -101,7 +101,7 @@ TEST(Plan, Autoencoder) {
 
 TEST(Plan, RecipesPlan) {
   const std::filesystem::path recipes = std::filesystem::path(MVD_SOURCE_DIR) / "recipes";
-  EXPECT_GT(PlanRun(ReadRunConfig<DiffusionConfig>(recipes / "svd_lowres.toml")).total_flops, 1e18);
+  EXPECT_GT(PlanRun(ReadRunConfig<DiffusionConfig>(recipes / "svd" / "lowres.toml")).total_flops, 1e18);
   const RunPlan tiny = PlanRun(ReadRunConfig<DiffusionConfig>(recipes / "tiny_synth.toml"));
   EXPECT_LT(tiny.total_flops, 1e15);
   EXPECT_LT(tiny.MemoryBytes(), int64_t{2} << 30);

@@ -195,7 +195,7 @@ TEST(RunConfig, WholeConfigIsChecked) {
 // The recipes of the repository stay legal as options change.
 TEST(RunConfig, RecipesRead) {
   const std::filesystem::path recipes = std::filesystem::path(MVD_SOURCE_DIR) / "recipes";
-  const DiffusionConfig svd = ReadRunConfig<DiffusionConfig>(recipes / "svd_lowres.toml");
+  const DiffusionConfig svd = ReadRunConfig<DiffusionConfig>(recipes / "svd" / "lowres.toml");
   EXPECT_EQ(svd.optimiser.lr, 1e-6);
   EXPECT_EQ(svd.optimiser.weight_decay, 1e-3);
   EXPECT_EQ(svd.data.width, 512);
@@ -204,6 +204,18 @@ TEST(RunConfig, RecipesRead) {
   EXPECT_EQ(tiny.data.height, 64);
   EXPECT_EQ(tiny.data.width, 128);
   ReadRunConfig<AutoencoderConfig>(recipes / "autoencoder_tiny.toml");
+  for (const char* folder : {"svd", "demo"}) {
+    const AdversarialConfig one_step =
+        ReadRunConfig<AdversarialConfig>(recipes / folder / "adversarial.toml");
+    EXPECT_EQ(one_step.pruning, "learned");
+    EXPECT_EQ(one_step.keep, 11);
+  }
+  ReadRunConfig<DiffusionConfig>(recipes / "svd" / "hd.toml");
+  const AdversarialConfig large = ReadRunConfig<AdversarialConfig>(recipes / "svd" / "hd_adversarial.toml");
+  EXPECT_EQ(large.optimiser.lr * 2, AdversarialConfig().optimiser.lr);
+  EXPECT_EQ(large.r1_every, 1);
+  ReadRunConfig<DiffusionConfig>(recipes / "demo" / "teacher.toml");
+  ReadRunConfig<FeaturesConfig>(recipes / "demo" / "features.toml");
 }
 
 }  // namespace

@@ -22,6 +22,13 @@ void LoadBackbone(AdversarialModel& m, at::Device device) {
   if (!m.config.backbone.empty()) section = {}, section.folder = m.config.backbone;
   const Model model = OpenModel(section, {HardwareThreads()});
   m.backbone_config = model.configs().unet;
+  const UnetCompression& c = m.backbone_config.compression;
+  if (c.kept_temporal_blocks || c.temporal_multiscale > 1 || c.spatial_multiscale > 1 || !c.funnels.empty()) {
+    ThrowBadInput(
+        model.origin(),
+        "holds a compressed UNet, expected the finetuned one that it came of: the discriminator looks "
+        "through all blocks and frames (discriminator.backbone)");
+  }
   const int64_t frames = m.config.data.frames;
   const Graph graph = BuildSvdUnet(m.backbone_config, 1, frames, 8, 8, {.encoder_taps = true});
   m.backbone = LoadParameters(graph, *model.Weights("unet"), device);
