@@ -302,12 +302,12 @@ class ReproTest(ProgramTest):
 
     def test_names(self):
         names = list(json.loads(self.expect(0, "repro", "--json").stdout)["tables"])
-        self.assertEqual(sorted(names), sorted(["2", "A1", "3", "5", "6", "7", "A3"]))
+        self.assertEqual(sorted(names), sorted(["2", "A1", "3", "4", "5", "6", "7", "A2", "A3"]))
         listed = [line.split()[0] for line in self.expect(0, "repro").stdout.splitlines()]
         self.assertEqual(sorted(listed), sorted(names))
         for name in names:
             self.assertIn(f"Table {name} of", self.expect(0, "repro", name).stdout)
-        self.fails(2, "2, A1, 3, 5, 6, 7, A3", "repro", "4")
+        self.fails(2, "2, A1, 3, 4, 5, 6, 7, A2, A3", "repro", "8")
         self.fails(2, "exclude", "repro", "3", "--json", "--markdown")
 
     def test_rows_of_table_2(self):
@@ -326,7 +326,7 @@ class ReproTest(ProgramTest):
         self.assertAlmostEqual(table["clip_factor"]["paper"], 50 * 45.43 / 4.34)
         self.assertAlmostEqual(table["clip_factor"]["ours"], 50 * rows[0]["ours"]["tflops"] / rows[-1]["ours"]["tflops"])
         text = self.expect(0, "repro", "2").stdout
-        for words in ("523 times", "1817.2 TFLOPs are 40 x 45.43", "come with trained models"):
+        for words in ("523 times", "1817.2 TFLOPs are 40 x 45.43", "the paper's alone"):
             self.assertIn(words, " ".join(text.split()))
 
     def test_what_is_open_is_said(self):
@@ -336,10 +336,33 @@ class ReproTest(ProgramTest):
             self.assertIn(words, notes)
         text = " ".join(self.expect(0, "repro", "7").stdout.split())
         self.assertIn("Beyond the tolerance: MobileVD-HD: -6.4 % (notes 3,4,5)", text)
-        for name in ("2", "A1", "3", "5", "6", "7", "A3"):
+        for name in ("2", "A1", "3", "4", "5", "6", "7", "A2", "A3"):
             table = self.table(name)
             used = {note for row in table["rows"] for note in row["notes"]}
             self.assertEqual(used, set(range(1, len(table["notes"]) + 1)))
+
+    def test_quality_at_the_demos_scale(self):
+        folder = self.folder / "ladder"
+        folder.mkdir()
+        for run, (distance, flops) in {"svd-512-folded": (2.0, 9e11), "mobilevd": (2.5, 1e10)}.items():
+            figures = [{"measure": m, "subject": "model", "value": v} for m, v in
+                       [("Frechet distance", distance), ("flow error", 1.5), ("dynamic degree, bucket 20", 40.0)]]
+            (folder / f"{run}.json").write_text(json.dumps({"figures": figures, "flops": flops}))
+        rows = self.table("2", "--demo", folder)["rows"]
+        self.assertEqual(rows[-1]["demo"], {"Frechet": 2.5, "flow error": 1.5, "GFLOPs a clip": 10.0})
+        self.assertEqual(rows[2]["demo"]["Frechet"], 2.0)  # low-resolution finetuning: the teacher
+        self.assertIsNone(rows[0]["demo"])
+        self.assertEqual(self.table("A2", "--demo", folder)["rows"][3]["demo"], {"dynamic degree": 40.0})
+        text = self.expect(0, "repro", "2", "--demo", folder).stdout
+        self.assertIn("Demo:", text)
+        for name in ("ladder.svg", "ladder.png"):
+            self.expect(0, "repro", "ladder", "--demo", folder, "-o", self.folder / name)
+            self.assertGreater((self.folder / name).stat().st_size, 500)
+        self.assertIn(">mobilevd</text>", (self.folder / "ladder.svg").read_text())
+        self.fails(2, ".svg or .png", "repro", "ladder", "--demo", folder, "-o", self.folder / "ladder.gif")
+        self.fails(4, "nowhere", "repro", "2", "--demo", self.folder / "nowhere")
+        (folder / "other.json").write_text("{}")
+        self.fails(3, "other.json", "repro", "2", "--demo", folder)
 
     def test_decoders(self):
         table = self.table("A3")
@@ -368,7 +391,7 @@ class ReproTest(ProgramTest):
 
     def test_document_is_what_the_program_prints(self):
         document = (SOURCE / "docs/repro.md").read_text()
-        for name in ("2", "3", "5", "6", "7", "A3"):
+        for name in ("2", "3", "4", "5", "6", "7", "A2", "A3"):
             self.assertIn(self.expect(0, "repro", name, "--markdown").stdout.strip(), document)
 
 

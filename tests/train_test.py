@@ -18,6 +18,8 @@ import time
 from train_testing import (FILES, MOBILEVD, TAESD, TINY, assert_equal_checkpoints, checkpoint_steps, command, lines, newest,
                            run_tests, tensor_bytes, tensor_values, train, worst_difference)
 
+RECIPES = pathlib.Path(__file__).resolve().parent.parent / "recipes" / "svd"
+
 
 def test_resume_is_exact(tmp):
     """40 steps, against three SIGKILLs at random moments: every byte of weights, moments and average is equal."""
@@ -114,6 +116,42 @@ def test_one_step_ladder(tmp):
     assert clip.returncode == 0 and (tmp / "clip.mp4").stat().st_size > 0, clip.stderr
     many = train("adversarial", tmp / "refused", dict(options, **{"pruning.keep": 13}), expect=3)
     assert "pruning.keep" in many.stderr and "12" in many.stderr, many.stderr
+
+
+def test_svd_recipes(tmp):
+    """Every stage of recipes/svd, both sizes, for two steps on a narrow network of SVD's own architecture: 38 temporal
+    blocks, of which 11 are left."""
+    levels = {"block_out_channels": [32] * 4, "num_attention_heads": [1] * 4, "layers_per_block": 2,
+              "down_block_types": ["CrossAttnDownBlockSpatioTemporal"] * 3 + ["DownBlockSpatioTemporal"],
+              "up_block_types": ["UpBlockSpatioTemporal"] + ["CrossAttnUpBlockSpatioTemporal"] * 3,
+              "addition_time_embed_dim": 16, "projection_class_embeddings_input_dim": 48, "cross_attention_dim": 64}
+    # "SVD": as a folder, as downloaded.
+    made = dict(TINY, **{"model.unet": json.dumps(levels), "run.steps": 1, "conditioning.image_encoder": "frozen"})
+    svd = pathlib.Path(train("diffusion", tmp / "svd", made).stdout.strip())
+    small = {"data.kind": "synth", "data.folder": "", "data.height": 32, "data.width": 64, "data.frames": 4, "run.device": "cpu",
+             "run.precision": "f32", "run.steps": 2, "run.threads": 1, "samples.steps": 0, "heldout.steps": 0}
+    for size, first, second in (("low", "lowres", "adversarial"), ("high", "hd", "hd_adversarial")):
+        recipe = str(RECIPES / f"{first}.toml")
+        teacher = train("diffusion", tmp / size, dict(small, **{"model.folder": svd}), recipe).stdout.strip()
+        mobile = tmp / f"{size}_mobile"
+        done = subprocess.run([MOBILEVD, "compress", teacher, "--fold-cross-attention", "--temporal-multiscale", "2",
+                               "--funnels", "attention=0.5", "-o", str(mobile)], capture_output=True, text=True)
+        assert done.returncode == 0, done.stderr
+        options = dict(small, **{"model.folder": mobile, "discriminator.backbone": teacher, "discriminator.width": 32,
+                                 "discriminator.warmup_steps": 1})
+        model = train("adversarial", tmp / f"{size}_one", options, str(RECIPES / f"{second}.toml")).stdout.strip()
+        config = json.loads((pathlib.Path(model) / "unet" / "config.json").read_text())
+        assert len(config["kept_temporal_blocks"]) == 11 and config["funnels_merged"], config
+        # A stage on the wrong kind of folder: one line, exit 3.
+        wrong = train("adversarial", tmp / f"{size}_no", dict(options, **{"discriminator.backbone": mobile}), expect=3)
+        assert "compressed UNet" in wrong.stderr and str(mobile) in wrong.stderr and wrong.stderr.count("\n") == 1, wrong.stderr
+        plan = subprocess.run([MOBILEVD, "train", "adversarial", str(RECIPES / f"{second}.toml"), "--dry-run", "--set",
+                               f"model.folder={mobile}", "--set", f"discriminator.backbone={teacher}"], capture_output=True,
+                              text=True)
+        assert plan.returncode == 0 and "discriminator's heads" in plan.stdout, plan.stderr
+    autoencoder = svd / "vae"
+    wrong = train("adversarial", tmp / "no", dict(options, **{"model.folder": autoencoder}), expect=3)
+    assert "unet" in wrong.stderr.lower() and wrong.stderr.count("\n") == 1, wrong.stderr
 
 
 def test_l1_baseline(tmp):

@@ -7,9 +7,11 @@
 #include "mvd/cli/flags.h"
 #include "mvd/cli/generate_options.h"
 #include "mvd/cli/terminal.h"
+#include "mvd/cost/cost.h"
 #include "mvd/engine/bundled_models.h"
 #include "mvd/evaluate/evaluation.h"
 #include "mvd/media/image.h"
+#include "mvd/sample/guidance.h"
 #include "mvd/sample/resize.h"
 
 namespace mvd::cli {
@@ -51,7 +53,21 @@ std::vector<std::vector<float>> Photographs(const std::string& folder, int64_t h
   return photographs;
 }
 
-nlohmann::json ToJson(const EvaluationReport& report, const std::string& model) {
+// What one clip asks of the UNet.
+struct ClipCost {
+  int64_t evaluations = 0, flops = 0, parameters = 0;  // flops: of all evaluations
+};
+
+ClipCost CostOf(const Model& model, const SvdOptions& o) {
+  const SvdUnetConfig& unet = model.configs().unet;
+  const int64_t factor = ScaleFactor(model.configs().vae);
+  const GraphCost cost = CountCost(BuildSvdUnet(unet, 1, o.num_frames, o.height / factor, o.width / factor));
+  const bool guided = GuidanceOn(GuidanceScales(o.min_guidance_scale, o.max_guidance_scale, o.num_frames));
+  const int64_t evaluations = o.num_inference_steps * (guided ? 2 : 1);
+  return {evaluations, evaluations * cost.total.flops, cost.total.parameters};
+}
+
+nlohmann::json ToJson(const EvaluationReport& report, const ClipCost& cost, const std::string& model) {
   nlohmann::json figures = nlohmann::json::array(), kinds = nlohmann::json::object();
   for (const Figure& f : report.figures) {
     figures.push_back({{"measure", f.measure},
@@ -65,6 +81,9 @@ nlohmann::json ToJson(const EvaluationReport& report, const std::string& model) 
   for (const auto& [kind, errors] : report.kinds)
     kinds[kind] = {{"model", errors.first}, {"still", errors.second}};
   return {{"model", model},
+          {"evaluations", cost.evaluations},
+          {"flops", cost.flops},
+          {"parameters", cost.parameters},
           {"figures", figures},
           {"flow_error_by_kind", kinds},
           {"bucket_spearman", report.bucket_spearman ? nlohmann::json(*report.bucket_spearman) : nullptr}};
@@ -120,7 +139,7 @@ Exit Run(Session& session, const Options& o) {
                                            {session.cancel, status.AsProgress()});
   status.Clear();
   if (session.json)
-    std::cout << ToJson(report, o.model).dump() << "\n";
+    std::cout << ToJson(report, CostOf(model, options.pipeline), o.model).dump() << "\n";
   else
     Print(report);
   return Exit::kOk;

@@ -7,6 +7,7 @@
 
 #include "mvd/cli/command.h"
 #include "mvd/cli/flags.h"
+#include "mvd/cli/repro_ladder.h"
 #include "mvd/cli/repro_report.h"
 
 namespace mvd::cli {
@@ -14,6 +15,7 @@ namespace {
 
 struct Options {
   std::string table;
+  std::string demo, output;
   bool markdown = false, latency = false;
   ExecFlags exec;
   RepetitionFlags repetitions{.warmup = 1, .reps = 1};
@@ -34,7 +36,7 @@ Exit ListTables(const Session& session) {
 void Measure(const PaperNetwork& paper, const NetworkOptions& options, const RepetitionFlags& repetitions,
              StatusLine& status, OurFigures& ours) {
   const Model model = Model::Random(FindPreset(paper.preset), 0, options.exec.dtype, options.exec.threads);
-  Network network(BuildRow(paper, ours.sizes), options);
+  Network network(BuildRow(paper, ours.sizes, paper.change), options);
   const int64_t bytes = network.Plan().total();
   if (bytes > SystemMemoryBytes("MemAvailable:")) {
     ours.too_large_bytes = bytes;
@@ -70,8 +72,16 @@ void MeasureAll(const Session& session, const Options& o, Repro& repro) {
 
 Exit RunRepro(Session& session, const Options& o) {
   if (o.table.empty()) return ListTables(session);
+  if (o.table == "ladder") {
+    if (o.demo.empty() || o.output.empty())
+      ThrowUsage("repro ladder draws --demo FOLDER as --output FILE.svg or FILE.png");
+    LadderChart(DemoEvaluations(o.demo)).Write(o.output);
+    return Exit::kOk;
+  }
+  if (!o.output.empty()) ThrowUsage("--output is for `repro ladder`");
   if (session.json && o.markdown) ThrowUsage("--json and --markdown exclude each other");
   Repro repro = CountTable(FindPaperTable(o.table));
+  if (!o.demo.empty()) repro.demo = DemoEvaluations(o.demo);
   if (o.latency) MeasureAll(session, o, repro);
   if (session.json)
     std::cout << ReproJson(repro).dump() << "\n";
@@ -84,8 +94,13 @@ Exit RunRepro(Session& session, const Options& o) {
 
 Runner DeclareRepro(CLI::App& app) {
   auto o = std::make_shared<Options>();
-  app.add_option("table", o->table, "Its number in the paper; without one, the list");
+  app.add_option(
+      "table", o->table,
+      "Its number in the paper, or `ladder`: quality against cost as a chart; without one, the list");
+  app.add_option("-o,--output", o->output, "ladder: the chart, .svg or .png");
   app.add_flag("--markdown", o->markdown, "As markdown");
+  app.add_option("--demo", o->demo,
+                 "Folder of evaluations that recipes/demo/ladder.sh made: our quality at the demo's scale");
   app.add_flag("--latency", o->latency,
                "Also time one call of each network, of a decoder one clip, at full size with random weights");
   o->repetitions.Declare(app);

@@ -24,7 +24,7 @@ OurFigures Count(const PaperRow& row) {
   OurFigures ours;
   ours.sizes = SizesOf(network);
   ours.calls = network.component == "unet" ? 1 : d.frames;
-  const GraphCost cost = CountCost(BuildRow(network, ours.sizes));
+  const GraphCost cost = CountCost(BuildRow(network, ours.sizes, network.change));
   ours.tflops = double(ours.calls * cost.total.flops) / 1e12;
   ours.parameters = cost.total.parameters;
   if (row.nfe > 0 && !row.of_others) {
@@ -84,8 +84,27 @@ Graph BuildRow(const PaperNetwork& network, const CallSizes& sizes, void (*chang
   return FindComponent(network.component).build(configs, sizes);
 }
 
+std::vector<std::pair<std::string, double>> DemoFigures(const Repro& repro, const ReproRow& row) {
+  const std::string run(row.paper->demo);
+  std::vector<std::pair<std::string, double>> figures;
+  const auto add = [&](const std::string& name, std::optional<double> value, double scale = 1) {
+    if (value) figures.emplace_back(name, *value * scale);
+  };
+  if (row.paper->bucket > 0) {
+    const std::string at = StrCat(", bucket ", row.paper->bucket);
+    for (const char* measure : {"temporal flickering", "dynamic degree"})
+      add(measure, repro.demo.Figure(run, measure + at));
+    return figures;
+  }
+  add("Frechet", repro.demo.Figure(run, "Frechet distance"));
+  add("flow error", repro.demo.Figure(run, "flow error"));
+  add("flicker", repro.demo.Figure(run, "flicker"));
+  add("GFLOPs a clip", repro.demo.Cost(run, "flops"), 1e-9);
+  return figures;
+}
+
 Repro CountTable(const PaperTable& table) {
-  Repro repro{&table, {}, {}, {}, {}};
+  Repro repro{&table, {}, {}, {}, {}, {}};
   std::vector<const PaperNote*> notes;
   for (const PaperRow& paper : table.rows) {
     ReproRow row{&paper, Count(paper), {}};

@@ -6,6 +6,7 @@
 #include <string>
 #include <vector>
 
+#include "mvd/cli/demo_evaluations.h"
 #include "mvd/cli/timing.h"
 #include "mvd/engine/components.h"
 #include "mvd/models/paper_tables.h"
@@ -46,9 +47,13 @@ struct Repro {
   std::vector<std::string> notes;  // what the paper leaves open in these rows, in their order
   std::optional<MeasuredOn> measured;
   RepetitionFlags repetitions;
+  DemoEvaluations demo;  // empty: none were given
 
   std::optional<ClipFactor> Factor() const;
 };
+
+// Figures of the demo's model that answers a row, by the column's name; those that it has.
+std::vector<std::pair<std::string, double>> DemoFigures(const Repro& repro, const ReproRow& row);
 
 // Counts every row on its preset's graph; nothing is measured yet.
 Repro CountTable(const PaperTable& table);

@@ -125,11 +125,15 @@ void MeasurePhotographs(SvdEngine& engine, const Model& model,
     if (bucket == o.buckets[0])
       report.Add("autoencoder, photographs", "dB", "model", Psnr(made[i].decoded, requests[i].picture));
     report.Add("first frame, photographs", "dB", "model", Psnr(made[i].clip.Frame(0), requests[i].picture));
+    const std::vector<float> flow = OpticalFlow(made[i].clip, o.threads);
     asked.push_back(bucket);
-    moved.push_back(MeanFlow(OpticalFlow(made[i].clip, o.threads)));
-    char name[48];
-    std::snprintf(name, sizeof(name), "motion, bucket %g", bucket);
-    report.Add(name, "pixels/frame", "model", moved.back());
+    moved.push_back(MeanFlow(flow));
+    char at[32];
+    std::snprintf(at, sizeof(at), ", bucket %g", bucket);
+    report.Add(StrCat("motion", at), "pixels/frame", "model", moved.back());
+    report.Add(StrCat("temporal flickering", at), "%", "model", TemporalFlickering(made[i].clip));
+    const bool dynamic = IsDynamic(flow, made[i].clip.height, made[i].clip.width);
+    report.Add(StrCat("dynamic degree", at), "%", "model", dynamic ? 100 : 0);
   }
   result.bucket_spearman = Spearman(asked, moved);
 }

@@ -4,6 +4,8 @@
 #include <array>
 #include <cmath>
 #include <cstdint>
+#include <functional>
+#include <numeric>
 
 #include "mvd/base/check.h"
 #include "mvd/base/error.h"
@@ -228,6 +230,24 @@ double MeanFlow(std::span<const float> flow) {
   double sum = 0;
   for (size_t i = 0; i < flow.size(); i += 2) sum += std::hypot(double(flow[i]), double(flow[i + 1]));
   return flow.empty() ? 0 : 2 * sum / double(flow.size());
+}
+
+bool IsDynamic(std::span<const float> flow, int64_t height, int64_t width) {
+  const size_t pixels = size_t(height * width);
+  MVD_CHECK_EQ(flow.size() % (2 * pixels), 0u);
+  const size_t pairs = flow.size() / (2 * pixels), fastest = std::max<size_t>(1, pixels / 20);
+  const double least = 6 * double(std::min(height, width)) / 256;
+  size_t fast = 0;
+  std::vector<double> lengths(pixels);
+  for (size_t pair = 0; pair < pairs; ++pair) {
+    const float* xy = &flow[pair * 2 * pixels];
+    for (size_t i = 0; i < pixels; ++i) lengths[i] = std::hypot(double(xy[2 * i]), double(xy[2 * i + 1]));
+    std::nth_element(lengths.begin(), lengths.begin() + std::ptrdiff_t(fastest - 1), lengths.end(),
+                     std::greater<>());
+    const double sum = std::accumulate(lengths.begin(), lengths.begin() + std::ptrdiff_t(fastest), 0.0);
+    fast += sum / double(fastest) > least;
+  }
+  return pairs > 0 && double(fast) >= std::round(4 * double(pairs + 1) / 16);
 }
 
 double EndPointError(std::span<const float> flow, std::span<const float> truth) {

@@ -127,5 +127,21 @@ TEST(FlowMeasureTest, FiguresByHand) {
   EXPECT_EQ(EndPointError({}, {}), 0);
 }
 
+TEST(IsDynamicTest, CountsPairsWhoseFastestTwentiethMoves) {
+  // 14 frames of 20x20: six 256ths of 20 pixels are 0.47; a twentieth is 20 pixels; 3.5 pairs round to 4.
+  const auto flow = [](int pairs, int moving_pixels, float length) {
+    std::vector<float> values(13 * 400 * 2, 0);
+    for (int pair = 0; pair < pairs; ++pair)
+      for (int i = 0; i < moving_pixels; ++i) values[size_t((pair * 400 + i) * 2)] = length;
+    return values;
+  };
+  EXPECT_TRUE(IsDynamic(flow(4, 20, 0.5f), 20, 20));
+  EXPECT_FALSE(IsDynamic(flow(3, 20, 0.5f), 20, 20));
+  EXPECT_FALSE(IsDynamic(flow(13, 20, 0.45f), 20, 20));
+  EXPECT_FALSE(IsDynamic(flow(13, 10, 0.9f), 20, 20));  // a mean of 0.45
+  EXPECT_TRUE(IsDynamic(flow(13, 10, 1.0f), 20, 20));
+  EXPECT_FALSE(IsDynamic({}, 20, 20));
+}
+
 }  // namespace
 }  // namespace mvd

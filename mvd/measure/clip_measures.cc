@@ -49,6 +49,16 @@ double Flicker(const FloatClip& clip) {
   return 255 * sum / double(now.size()) / double(clip.frames - 2);
 }
 
+double TemporalFlickering(const FloatClip& clip) {
+  double sum = 0;
+  for (int64_t t = 1; t < clip.frames; ++t) {
+    const auto before = clip.Frame(t - 1), now = clip.Frame(t);
+    for (size_t i = 0; i < now.size(); ++i) sum += std::abs(double(now[i]) - before[i]);
+  }
+  const double count = double(clip.rgb.size()) * double(clip.frames - 1) / double(clip.frames);
+  return clip.frames < 2 ? 100 : 100 * (1 - sum / count);
+}
+
 FloatClip Halved(const FloatClip& clip) {
   MVD_CHECK(clip.height % 2 == 0 && clip.width % 2 == 0);
   FloatClip half{clip.frames, clip.height / 2, clip.width / 2, {}};

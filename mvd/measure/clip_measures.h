@@ -24,6 +24,10 @@ double Psnr(std::span<const float> a, std::span<const float> b);
 // the brightness of a block, flicker does; a still clip has 0. 0 with fewer than three frames.
 double Flicker(const FloatClip& clip);
 
+// VBench's temporal flickering (arXiv 2311.17982), in percent: 100 less the mean absolute difference of
+// neighbouring frames; a still clip has 100, as one with a single frame.
+double TemporalFlickering(const FloatClip& clip);
+
 // Half the size each way, by means of 2x2 pixels; sides are even.
 FloatClip Halved(const FloatClip& clip);
 

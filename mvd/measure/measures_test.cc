@@ -29,6 +29,11 @@ TEST(ClipMeasuresTest, FlickerSeesBlinkingAndNotAFade) {
   EXPECT_EQ(Flicker(Clip(2, [](int64_t t, int64_t) { return float(t); })), 0);
 }
 
+TEST(ClipMeasuresTest, TemporalFlickeringIsWhatNeighboursShare) {
+  EXPECT_NEAR(TemporalFlickering(Clip(6, [](int64_t t, int64_t) { return float(t) / 10; })), 90, 1e-4);
+  EXPECT_EQ(TemporalFlickering(Clip(1, [](int64_t, int64_t) { return 0.3f; })), 100);
+}
+
 TEST(ClipMeasuresTest, HalvedIsTheMeanOfFour) {
   const FloatClip half = Halved(Clip(1, [](int64_t, int64_t x) { return float(x); }));
   EXPECT_EQ(half.height, 8);

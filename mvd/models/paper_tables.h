@@ -38,6 +38,7 @@ struct PaperNetwork {
   double printed_to = 0.01;
   double below = tolerance;
   std::string_view component = "unet";
+  void (*change)(SvdUnetConfig&) = nullptr;  // what the preset is not
 };
 
 struct PaperRow {
@@ -47,6 +48,10 @@ struct PaperRow {
   std::vector<double> quality = {};  // as PaperTable::quality names them
   const PaperNote* note = nullptr;   // of this row alone
   bool of_others = false;            // a model of other authors with this network: its NFE is theirs
+  // Of the model that comes with the program: the evaluation of recipes/demo/ladder.sh that answers this row;
+  // empty: none does.
+  std::string_view demo = {};
+  int bucket = 0;  // rows of one model at several motion buckets
 };
 
 struct PaperTable {
@@ -63,7 +68,7 @@ const std::vector<PaperNetwork>& PaperNetworks();
 // The one of this preset, which must be among them.
 const PaperNetwork& FindPaperNetwork(std::string_view preset);
 
-// Names of tables: "2", "A1", "3", "5", "6", "7", "A3".
+// Names of tables: "2", "A1", "3", "4", "5", "6", "7", "A2", "A3".
 const std::vector<PaperTable>& PaperTables();
 // Error(kUsage) that lists the names.
 const PaperTable& FindPaperTable(std::string_view name);
