@@ -124,11 +124,7 @@ RewriteOptions Rewriting(const Options& o) {
   RewriteOptions options;
   options.funnel_init = o.funnel_init == "he" ? FunnelInit::kHe : FunnelInit::kCoupled;
   options.seed = o.seed;
-  if (o.dtype.empty()) return options;
-  options.dtype = ParseDType(o.dtype);
-  if (!options.dtype ||
-      (*options.dtype != DType::kF32 && *options.dtype != DType::kBF16 && *options.dtype != DType::kF16))
-    ThrowUsage("--dtype ", o.dtype, ": expected f32, bf16 or f16");
+  if (!o.dtype.empty()) options.dtype = WeightDType(o.dtype);
   return options;
 }
 

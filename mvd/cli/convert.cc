@@ -15,16 +15,9 @@ struct Options {
   std::string model, output, dtype = "bf16";
 };
 
-DType ParseDType(const std::string& name) {
-  for (DType dtype : {DType::kF32, DType::kBF16, DType::kF16}) {
-    if (Name(dtype) == name) return dtype;
-  }
-  ThrowUsage("--dtype ", name, ": expected f32, bf16 or f16");
-}
-
 Exit Run(Session& session, const Options& o) {
   StatusLine status(session.quiet);
-  const DType dtype = ParseDType(o.dtype);
+  const DType dtype = WeightDType(o.dtype);
   std::filesystem::path output(o.output);
   if (!output.has_filename()) output = output.parent_path();
   const ConvertReport report =

@@ -109,6 +109,13 @@ CallSizes SizeFlags::Resolve(const ClipDefaults& defaults) const {
           width > 0 ? width : defaults.width};
 }
 
+DType WeightDType(const std::string& name) {
+  for (DType dtype : {DType::kF32, DType::kBF16, DType::kF16}) {
+    if (Name(dtype) == name) return dtype;
+  }
+  ThrowUsage("--dtype ", name, ": expected f32, bf16 or f16");
+}
+
 std::string FormatBytes(double bytes) {
   const char* units[] = {"B", "kB", "MB", "GB", "TB"};
   int unit = 0;

@@ -44,6 +44,9 @@ struct SizeFlags {
   CallSizes Resolve(const ClipDefaults& defaults) const;
 };
 
+// A type that weights are written in: f32, bf16 or f16, else Error(kUsage).
+DType WeightDType(const std::string& name);
+
 std::string FormatBytes(double bytes);  // "3.05 GB"
 std::string FormatSeconds(double seconds);
 std::string FormatFixed(double value, int digits);  // "45.43"

@@ -57,10 +57,7 @@ void WriteWeights(const std::vector<Graph>& graphs, uint64_t seed, DType dtype, 
 }
 
 Exit Init(Session& session, const Options& o) {
-  const auto dtype = ParseDType(o.dtype);
-  if (!dtype || (*dtype != DType::kF32 && *dtype != DType::kBF16 && *dtype != DType::kF16)) {
-    ThrowUsage("--dtype ", o.dtype, ": expected f32, bf16 or f16");
-  }
+  const DType dtype = WeightDType(o.dtype);
   Preset preset = FindPreset(o.preset);
   if (!o.config.empty()) preset.models = Model::Open(o.config).configs();
   const fs::path target(o.output);
@@ -78,7 +75,7 @@ Exit Init(Session& session, const Options& o) {
   WriteConfigs(preset, folder);
   for (const auto& [name, graphs] : GraphsByFolder(preset.models)) {
     const char* file = name == "image_encoder" ? "model.safetensors" : "diffusion_pytorch_model.safetensors";
-    WriteWeights(graphs, o.seed, *dtype, threads, folder / name / file, session.cancel, status.AsProgress());
+    WriteWeights(graphs, o.seed, dtype, threads, folder / name / file, session.cancel, status.AsProgress());
   }
   if (pending) pending->Commit();
   status.Clear();

@@ -6,6 +6,7 @@
 #include "mvd/base/error.h"
 #include "mvd/engine/unet_folder.h"
 #include "mvd/io/model_folder.h"
+#include "mvd/io/safetensors.h"
 
 namespace mvd {
 namespace fs = std::filesystem;
@@ -31,21 +32,22 @@ std::string WeightsName(const fs::path& source) {
 void ConvertWeights(const fs::path& source, const fs::path& target, DType dtype, const CancelToken* cancel,
                     ConvertReport& report) {
   FolderWeights weights(source);
-  std::map<std::string, Tensor> converted;
-  std::map<std::string, TensorView> views;
-  for (const std::string& name : weights.Names()) {
-    if (cancel) cancel->Poll();
-    const TensorView view = weights.Get(name);
-    converted[name] = Converted(view, dtype, name, weights.Origin());
-    views[name] = converted[name].view();
-    ++report.tensors;
-    report.bytes_before += int64_t(view.bytes()), report.bytes_after += int64_t(views[name].bytes());
-    weights.Release(name);
-  }
+  std::map<std::string, TensorInfo> tensors;
+  for (const std::string& name : weights.Names()) tensors[name] = {dtype, weights.Find(name)->shape};
   // What a training run wrote of itself stays with its weights.
   const auto metadata = weights.files().size() == 1 ? weights.files()[0].metadata()
                                                     : std::map<std::string, std::string>{{"format", "pt"}};
-  WriteSafetensors(target / WeightsName(source), views, metadata);
+  SafetensorsWriter writer(target / WeightsName(source), tensors, metadata);
+  for (const auto& [name, info] : tensors) {  // one in memory at a time
+    if (cancel) cancel->Poll();
+    const TensorView view = weights.Get(name);
+    const Tensor converted = Converted(view, dtype, name, weights.Origin());
+    writer.Write(name, converted.view());
+    ++report.tensors;
+    report.bytes_before += int64_t(view.bytes()), report.bytes_after += int64_t(converted.view().bytes());
+    weights.Release(name);
+  }
+  writer.Commit();
 }
 
 }  // namespace
