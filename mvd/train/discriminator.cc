@@ -59,6 +59,16 @@ Graph BuildPatchDiscriminator(int64_t images, int64_t height, int64_t width) {
   return b.Finish();
 }
 
+ClipHeads HeadsOf(const AdversarialConfig& config) {
+  return {config.width, config.heads != "temporal", config.heads != "spatial"};
+}
+
+std::vector<Shape> OutputShapes(const Graph& graph) {
+  std::vector<Shape> shapes;
+  for (const Output& output : graph.outputs) shapes.push_back(graph.shape(output.value));
+  return shapes;
+}
+
 Graph BuildClipHeads(const std::vector<Shape>& taps, int64_t condition_dim, const ClipHeads& heads) {
   Builder b("clip_heads");
   const int64_t batch = DimsOf(taps.at(0)).b;

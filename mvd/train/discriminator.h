@@ -6,6 +6,7 @@
 #include <vector>
 
 #include "mvd/ir/graph.h"
+#include "mvd/train/run_config.h"
 
 namespace mvd {
 
@@ -24,6 +25,9 @@ struct ClipHeads {
   int64_t width = 256;  // channels of a head, a multiple of kHeadGroups
   bool spatial = true, temporal = true;
 };
+ClipHeads HeadsOf(const AdversarialConfig& config);
+// Of a graph's outputs, in their order: the taps.
+std::vector<Shape> OutputShapes(const Graph& graph);
 
 // Heads on the features of a UNet's encoder half, BuildSvdUnet's encoder_taps, shapes (B,T,h,w,C) each (SF-V,
 // arXiv 2406.04324, section 3.3; the layers of its heads are only in a picture, these are ours: a

@@ -202,12 +202,9 @@ RunPlan PlanRun(const AdversarialConfig& config, int64_t processes) {
   NetworkPlan backbone = PlanNetwork("discriminator's backbone", encoder, Role::kPassedThrough, config.run);
   backbone.step_flops += backbone.forward_flops;  // real clips too, without gradients
   networks.push_back(backbone);
-  std::vector<Shape> taps;
-  for (const Output& output : encoder.outputs) taps.push_back(encoder.shape(output.value));
   NetworkPlan heads =
       PlanNetwork("discriminator's heads",
-                  BuildClipHeads(taps, unet.cross_attention_dim[0],
-                                 {config.width, config.heads != "temporal", config.heads != "spatial"}),
+                  BuildClipHeads(OutputShapes(encoder), unet.cross_attention_dim[0], HeadsOf(config)),
                   Role::kTrained, config.run);
   // They judge real clips, made ones for themselves, and those again for the generator.
   heads.step_flops *= 3, heads.activation_bytes *= 3;

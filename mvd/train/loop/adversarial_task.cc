@@ -16,35 +16,34 @@
 namespace mvd {
 namespace {
 
-// The encoder half of the backbone's UNet, which nothing trains.
-void LoadBackbone(AdversarialModel& m, at::Device device) {
-  ModelSection section = m.config.model;
-  if (!m.config.backbone.empty()) section = {}, section.folder = m.config.backbone;
+// The encoder half of the backbone's UNet, which nothing trains, and heads on it.
+void LoadDiscriminator(AdversarialModel& m, at::Device device) {
+  const AdversarialConfig& c = m.config;
+  ModelSection section = c.model;
+  if (!c.backbone.empty()) section = {}, section.folder = c.backbone;
   const Model model = OpenModel(section, {HardwareThreads()});
-  m.backbone_config = model.configs().unet;
-  const UnetCompression& c = m.backbone_config.compression;
-  if (c.kept_temporal_blocks || c.temporal_multiscale > 1 || c.spatial_multiscale > 1 || !c.funnels.empty()) {
+  Discriminator& d = m.discriminator;
+  d.unet = model.configs().unet;
+  d.heads = HeadsOf(c), d.penalty_by_input = c.r1_on == "input";
+  const UnetCompression& done = d.unet.compression;
+  if (done.kept_temporal_blocks || done.temporal_multiscale > 1 || done.spatial_multiscale > 1 ||
+      !done.funnels.empty()) {
     ThrowBadInput(
         model.origin(),
         "holds a compressed UNet, expected the finetuned one that it came of: the discriminator looks "
         "through all blocks and frames (discriminator.backbone)");
   }
-  const int64_t frames = m.config.data.frames;
-  const Graph graph = BuildSvdUnet(m.backbone_config, 1, frames, 8, 8, {.encoder_taps = true});
-  m.backbone = LoadParameters(graph, *model.Weights("unet"), device);
-  for (auto& [name, tensor] : m.backbone) tensor = tensor.detach();
-  const SvdUnetConfig &own = m.base.networks.configs.unet, &its = m.backbone_config;
-  if (its.in_channels != own.in_channels || its.cross_attention_dim[0] != own.cross_attention_dim[0]) {
-    ThrowBadInput(model.origin(), "UNet takes ", its.in_channels, " channels and embeddings of ",
-                  its.cross_attention_dim[0], ", but the generator's takes ", own.in_channels, " and ",
-                  own.cross_attention_dim[0]);
+  const SvdUnetConfig& own = m.base.networks.configs.unet;
+  const int64_t width = d.unet.cross_attention_dim[0];
+  if (d.unet.in_channels != own.in_channels || width != own.cross_attention_dim[0]) {
+    ThrowBadInput(model.origin(), "UNet takes ", d.unet.in_channels, " channels and embeddings of ", width,
+                  ", but the generator's takes ", own.in_channels, " and ", own.cross_attention_dim[0]);
   }
-  std::vector<Shape> taps;
-  for (const Output& output : graph.outputs) taps.push_back(graph.shape(output.value));
-  const Graph heads =
-      BuildClipHeads(taps, its.cross_attention_dim[0],
-                     {m.config.width, m.config.heads != "temporal", m.config.heads != "spatial"});
-  RandomWeights random(heads, uint64_t(m.config.run.seed), DType::kF32, {HardwareThreads()});
+  const Graph graph = BuildSvdUnet(d.unet, 1, c.data.frames, 8, 8, {.encoder_taps = true});
+  d.backbone = LoadParameters(graph, *model.Weights("unet"), device);
+  for (auto& [name, tensor] : d.backbone) tensor = tensor.detach();
+  const Graph heads = BuildClipHeads(OutputShapes(graph), width, d.heads);
+  RandomWeights random(heads, uint64_t(c.run.seed), DType::kF32, {HardwareThreads()});
   m.heads = LoadParameters(heads, random, device);
 }
 
@@ -125,7 +124,7 @@ Networks Compressed(const AdversarialModel& m, const Parameters& weights, Parame
 
 TrainTask MakeAdversarialTask(const AdversarialConfig& config, at::Device device) {
   const auto model = std::make_shared<AdversarialModel>(config, device);
-  LoadBackbone(*model, device);
+  LoadDiscriminator(*model, device);
   if (config.pruning != "none") {
     model->pruning.emplace(model->base.networks.configs.unet, config);
     model->gates_used.assign(model->pruning->blocks().size(), 0);

@@ -9,10 +9,10 @@
 
 #include "mvd/base/atomic_file.h"
 #include "mvd/base/stopwatch.h"
-#include "mvd/media/image.h"
 #include "mvd/train/loop/adamw.h"
 #include "mvd/train/loop/data.h"
 #include "mvd/train/loop/reducer.h"
+#include "mvd/train/loop/run_log.h"
 #include "mvd/train/loop/state.h"
 #include "mvd/train/lr_schedule.h"
 
@@ -21,15 +21,6 @@ namespace fs = std::filesystem;
 namespace {
 
 constexpr int64_t kMostBadSteps = 10;  // in a row; then the run ends with the node's name
-
-// One optimiser step's figures, means over all processes.
-struct StepReport {
-  double loss = 0, grad_norm = 0, data_seconds = 0;
-  bool taken = false, cancelled = false;
-  SigmaBins sigma;
-  std::map<std::string, double> parts, state;
-  std::string warning;
-};
 
 class Run {
  public:
@@ -47,13 +38,13 @@ class Run {
 
   TrainResult Loop() {
     const RunSection& run = task_.common.run;
-    if (state_.step == 0) Evaluate(/*first=*/true);
+    if (state_.step == 0 && log_) log_->Evaluate(state_, /*first=*/true);
     while (state_.step < run.steps) {
       const Stopwatch watch;
       const StepReport report = Step();
       const double seconds = watch.Seconds();
-      if (!report.cancelled) Evaluate(/*first=*/false);
-      Log(report, seconds);
+      if (!report.cancelled && log_) log_->Evaluate(state_, /*first=*/false);
+      if (log_) log_->Write(report, state_, seconds, source_->Skipped(), GlobalBatch());
       if (report.cancelled) {
         Save();
         Tell("stopped at step " + std::to_string(state_.step) + " of " + std::to_string(run.steps) +
@@ -95,8 +86,7 @@ class Run {
     if (!rank0()) return;
     if (resume) store_.DropAfter(state_.step);  // damaged ones that were passed over; this run makes its own
     WriteFile(folder_ / "config.toml", task_.config_toml);
-    const OutputSection& out = task_.common.output;
-    log_.emplace(folder_, MetricsOptions{state_.step, out.tensorboard, out.log_steps});
+    log_.emplace(task_, hooks_, state_.step);
   }
 
   std::vector<TrainingItem> NextItems() {
@@ -210,20 +200,6 @@ class Run {
 
   bool Due(int64_t every) const { return every > 0 && state_.step % every == 0; }
 
-  // Held-out loss and samples, where they fall due after this step (or, with `first`, before any).
-  void Evaluate(bool first) {
-    if (!rank0()) return;
-    const c10::NoGradGuard guard;
-    const OutputSection& out = task_.common.output;
-    const bool last = state_.step == task_.common.run.steps;
-    const Parameters& weights = state_.average.empty() ? task_.trained : state_.average;
-    if (out.heldout_clips > 0 && out.heldout_steps > 0 && (first || last || Due(out.heldout_steps)))
-      HeldOut(weights);
-    if (task_.samples && out.samples_count > 0 && out.samples_steps > 0 && !first &&
-        (last || Due(out.samples_steps)))
-      Samples(weights);
-  }
-
   bool SaveIsDue() {
     const OutputSection& out = task_.common.output;
     // Only rank 0's clock counts: all must agree.
@@ -236,55 +212,6 @@ class Run {
     at::Tensor flag = at::full({1}, mine && rank0() ? 1.0 : 0.0, at::TensorOptions(task_.device));
     group_.Sum(flag);
     return flag.item<double>() > 0;
-  }
-
-  void HeldOut(const Parameters& weights) {
-    const TrainLoss loss = task_.held_out(weights);
-    heldout_ = loss.value.item<double>();
-    Tell("step " + std::to_string(state_.step) + ": held-out loss " + std::to_string(*heldout_));
-  }
-
-  void Samples(const Parameters& weights) {
-    fs::create_directories(folder_ / "samples");
-    const SampleReport report = task_.samples(weights, state_.step, folder_ / "samples");
-    const std::string sheet = ReadFile(report.sheet, size_t{1} << 30);
-    const ImageSize size = PngSize(sheet);
-    log_->WriteImage(state_.step, "samples", size.height, size.width, sheet);
-    if (!report.has_motion) return;
-    motion_ = report;
-    Tell("step " + std::to_string(state_.step) + ": " +
-         HealthText(state_.health, report.motion, report.data_motion, report.copy_ratio, report.variety));
-  }
-
-  void Log(const StepReport& report, double seconds) {
-    const CommonConfig& c = task_.common;
-    seconds_ = seconds_ > 0 ? 0.95 * seconds_ + 0.05 * seconds : seconds;
-    if (!rank0()) return;
-    const double lr = LearningRate(c.optimiser, c.schedule, state_.step - 1, c.run.steps);
-    StepMetrics metrics{.step = state_.step, .samples = state_.samples, .values = {}, .sigma = report.sigma};
-    metrics.values = {{"loss", report.loss},
-                      {"lr", lr},
-                      {"grad_norm", report.grad_norm},
-                      {"step_seconds", seconds},
-                      {"data_seconds", report.data_seconds},
-                      {"skipped_steps", double(state_.health.skipped_steps)},
-                      {"skipped_clips", double(source_->Skipped())}};
-    for (const auto& [name, value] : report.parts) metrics.values["loss_" + name] = value;
-    metrics.values.insert(report.state.begin(), report.state.end());
-    if (report.warning != warning_ && !report.warning.empty())
-      Tell("step " + std::to_string(state_.step) + ": WARNING: " + report.warning);
-    warning_ = report.warning;
-    if (heldout_) metrics.values["heldout_loss"] = *heldout_;
-    if (motion_) {
-      metrics.values["sample_motion"] = motion_->motion;
-      metrics.values["data_motion"] = motion_->data_motion;
-      metrics.values["first_frame_copy"] = motion_->copy_ratio;
-      metrics.values["sample_variety"] = motion_->variety;
-    }
-    heldout_.reset(), motion_.reset();
-    log_->Write(metrics);
-    if (hooks_.status)
-      hooks_.status(StatusText(state_.step, c.run.steps, report.loss, lr, seconds_, double(GlobalBatch())));
   }
 
   void Save() {
@@ -310,12 +237,8 @@ class Run {
   std::unique_ptr<ClipSource> source_;
   GradientReducer reducer_;
   RunState state_;
-  std::optional<MetricsLog> log_;  // rank 0
-  uint64_t drawn_ = 0;             // clips of this rank so far
-  std::string warning_;            // the last one told
-  double seconds_ = 0;             // a step, smoothed
-  std::optional<double> heldout_;  // since the last line
-  std::optional<SampleReport> motion_;
+  std::optional<RunLog> log_;  // rank 0
+  uint64_t drawn_ = 0;         // clips of this rank so far
   Stopwatch since_save_;
 };
 

@@ -1,0 +1,63 @@
+// The discriminator of `train adversarial`: what it is asked, what it sees of it, what it says.
+#pragma once
+
+#include <ATen/core/Tensor.h>
+
+#include <vector>
+
+#include "mvd/train/discriminator.h"
+#include "mvd/train/loop/networks.h"
+#include "mvd/train/run_config.h"
+
+namespace mvd {
+
+// Clips with all that a UNet is told of them, one batch.
+struct Question {
+  at::Tensor clips;      // (B,T,h,w,C): latents
+  at::Tensor noise;      // as clips
+  at::Tensor condition;  // (B,T,h,w,C): first frame
+  at::Tensor embeds;     // (B,1,1,1,D)
+  at::Tensor ids;        // (B,1,1,1,3)
+  std::vector<double> sigma;
+};
+
+// coefficient(sigma) of each clip as (B,1,1,1,1), which multiplies clips.
+template <class Coefficient>
+at::Tensor Column(const std::vector<double>& sigma, const at::Tensor& like, const Coefficient& coefficient) {
+  std::vector<double> values;
+  for (double s : sigma) values.push_back(coefficient(s));
+  return at::tensor(values, like.options()).view({int64_t(sigma.size()), 1, 1, 1, 1});
+}
+
+// c_in (clips + sigma noise), as EDM has it.
+at::Tensor Noised(const Question& question);
+// A UNet's inputs by name, of noised clips.
+TensorMap UnetInputs(const Question& question, const at::Tensor& noised);
+
+// A frozen encoder half, and how heads look at it. The heads' weights are among those in training.
+struct Discriminator {
+  SvdUnetConfig unet;
+  Parameters backbone;  // without gradients
+  ClipHeads heads;
+  bool penalty_by_input = false;  // R1 on the noised clips in place of the features
+};
+
+// What the backbone makes of noised clips, by tap.
+TensorMap Features(const Discriminator& discriminator, const Question& question, const at::Tensor& noised,
+                   GraphCache& graphs);
+// Logits of every place of each head, (B,T,h,w) each.
+std::vector<at::Tensor> Logits(const Discriminator& discriminator, const Parameters& heads,
+                               const TensorMap& features, const Question& question, GraphCache& graphs);
+
+// Losses, each of whose gradients reaches one side alone.
+struct Judged {
+  at::Tensor discriminator;  // hinge, of the heads
+  at::Tensor penalty;        // R1, of the heads; undefined where it was not asked for
+  at::Tensor generator;      // of made.clips; undefined likewise
+};
+
+// Real and made clips, each noised as its question says; `weights` are the run's.
+Judged Judge(const Discriminator& discriminator, const Parameters& weights, const Question& real,
+             const Question& made, bool penalise, bool generator, GraphCache& graphs);
+
+}  // namespace mvd
