@@ -1,5 +1,7 @@
 #include "mvd/evaluate/clip_maker.h"
 
+#include <algorithm>
+
 #include "mvd/base/rng.h"
 
 namespace mvd {
@@ -7,12 +9,12 @@ namespace {
 
 struct State {
   SvdOptions options;
-  Tensor latent_noise, decoded_latents;
+  Tensor latent_noise;
   SvdConditioning conditioning;
   Tensor latents;
 };
 
-Tensor SignedPicture(const std::vector<float>& picture, int64_t height, int64_t width) {
+Tensor SignedPicture(std::span<const float> picture, int64_t height, int64_t width) {
   MVD_CHECK_EQ(int64_t(picture.size()), height * width * 3);
   Tensor image({1, height, width, 3}, DType::kF32);
   for (size_t i = 0; i < picture.size(); ++i) image.f32()[i] = picture[i] * 2 - 1;
@@ -45,15 +47,15 @@ class Stages {
 
 }  // namespace
 
-std::vector<MadeClip> MakeClips(SvdEngine& engine, const Model& model,
-                                const std::vector<ClipRequest>& requests, const SvdOptions& options,
-                                const SampleHooks& hooks) {
+std::vector<FloatClip> MakeClips(SvdEngine& engine, const Model& model,
+                                 const std::vector<ClipRequest>& requests, const SvdOptions& options,
+                                 const SampleHooks& hooks) {
   const SvdComponents components = engine.Components();
   const Schedule schedule =
       MakeSchedule(model.scheduler(), options.num_inference_steps, model.scheduler_file());
   const int64_t channels = model.configs().unet.out_channels, factor = ScaleFactor(model.configs().vae);
   std::vector<State> states(requests.size());
-  std::vector<MadeClip> made(requests.size());
+  std::vector<FloatClip> made(requests.size());
   Stages stages(hooks, requests.size());
   stages.Run("embed", [&](size_t i) {
     State& s = states[i];
@@ -68,7 +70,6 @@ std::vector<MadeClip> MakeClips(SvdEngine& engine, const Model& model,
     Rng rng(RngKind::kPhilox, requests[i].seed);
     SvdNoise noise = DrawSvdNoise(rng, s.options, channels, factor);
     s.latent_noise = std::move(noise.latents);
-    s.decoded_latents = components.vae_encode(image);
     // The pipeline's own encoding, with the embedding that is already there.
     SvdComponents rest = components;
     rest.image_embeds = [&](const TensorView&) { return std::move(s.conditioning.image_embeds); };
@@ -80,13 +81,34 @@ std::vector<MadeClip> MakeClips(SvdEngine& engine, const Model& model,
   });
   stages.Run("decode", [&](size_t i) {
     State& s = states[i];
-    made[i].clip = {options.num_frames, options.height, options.width,
-                    Values(DecodeSvd(components, s.latents, s.options))};
-    SvdOptions one = s.options;
-    one.num_frames = 1;
-    const Shape l = s.decoded_latents.shape();
-    Tensor picture = std::move(s.decoded_latents).Reshaped({1, 1, l[1], l[2], l[3]});
-    made[i].decoded = Values(DecodeSvd(components, picture, one));
+    made[i] = {options.num_frames, options.height, options.width,
+               Values(DecodeSvd(components, s.latents, s.options))};
+  });
+  return made;
+}
+
+std::vector<FloatClip> Reconstruct(SvdEngine& engine, const Model& model, const std::vector<FloatClip>& clips,
+                                   const SvdOptions& options, const SampleHooks& hooks) {
+  const SvdComponents components = engine.Components();
+  // The encoder's latents as they are; the decoder takes those of the diffusion, which SVD scales.
+  const float scaling = model.Has("vae_encoder") ? float(model.configs().vae.scaling_factor) : 1;
+  std::vector<Tensor> latents(clips.size());
+  std::vector<FloatClip> made(clips.size());
+  Stages stages(hooks, clips.size());
+  stages.Run("encode", [&](size_t i) {
+    const FloatClip& clip = clips[i];
+    for (int64_t t = 0; t < clip.frames; ++t) {
+      const Tensor one = components.vae_encode(SignedPicture(clip.Frame(t), options.height, options.width));
+      const Shape s = one.shape();
+      if (t == 0) latents[i] = Tensor({1, clip.frames, s[1], s[2], s[3]}, DType::kF32);
+      float* const frame = &latents[i].f32()[size_t(t) * one.f32().size()];
+      std::transform(one.f32().begin(), one.f32().end(), frame, [&](float x) { return x * scaling; });
+    }
+  });
+  stages.Run("decode", [&](size_t i) {
+    SvdOptions o = options;
+    o.num_frames = clips[i].frames;
+    made[i] = {o.num_frames, o.height, o.width, Values(DecodeSvd(components, latents[i], o))};
   });
   return made;
 }

@@ -15,15 +15,14 @@ struct ClipRequest {
   uint64_t seed = 0;
 };
 
-struct MadeClip {
-  FloatClip clip;
-  std::vector<float> decoded;  // (H,W,3): the picture through encoder and decoder alone
-};
-
 // `options` holds size, frames, steps, rate and guidance; bucket and seed come from each request. Noise is
 // Philox's. Throws as the pipeline does; `hooks` may cancel and hears the share done.
-std::vector<MadeClip> MakeClips(SvdEngine& engine, const Model& model,
-                                const std::vector<ClipRequest>& requests, const SvdOptions& options,
-                                const SampleHooks& hooks);
+std::vector<FloatClip> MakeClips(SvdEngine& engine, const Model& model,
+                                 const std::vector<ClipRequest>& requests, const SvdOptions& options,
+                                 const SampleHooks& hooks);
+
+// Each frame through encoder and decoder alone; clips of any number of frames, of the options' size.
+std::vector<FloatClip> Reconstruct(SvdEngine& engine, const Model& model, const std::vector<FloatClip>& clips,
+                                   const SvdOptions& options, const SampleHooks& hooks);
 
 }  // namespace mvd

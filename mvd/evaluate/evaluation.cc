@@ -115,24 +115,27 @@ void MeasurePhotographs(SvdEngine& engine, const Model& model,
                         const std::vector<std::vector<float>>& photographs, const EvaluationOptions& o,
                         const SampleHooks& hooks, Report& report, EvaluationReport& result) {
   std::vector<ClipRequest> requests;
+  std::vector<FloatClip> pictures;
   for (size_t i = 0; i < photographs.size(); ++i) {
+    pictures.push_back({1, o.pipeline.height, o.pipeline.width, photographs[i]});
     for (double bucket : o.buckets) requests.push_back({photographs[i], bucket, o.seed + i});
   }
-  const std::vector<MadeClip> made = MakeClips(engine, model, requests, o.pipeline, hooks);
+  const std::vector<FloatClip> decoded = Reconstruct(engine, model, pictures, o.pipeline, hooks);
+  for (size_t i = 0; i < photographs.size(); ++i)
+    report.Add("autoencoder, photographs", "dB", "model", Psnr(decoded[i].rgb, photographs[i]));
+  const std::vector<FloatClip> made = MakeClips(engine, model, requests, o.pipeline, hooks);
   std::vector<double> asked, moved;
   for (size_t i = 0; i < made.size(); ++i) {
     const double bucket = requests[i].motion_bucket_id;
-    if (bucket == o.buckets[0])
-      report.Add("autoencoder, photographs", "dB", "model", Psnr(made[i].decoded, requests[i].picture));
-    report.Add("first frame, photographs", "dB", "model", Psnr(made[i].clip.Frame(0), requests[i].picture));
-    const std::vector<float> flow = OpticalFlow(made[i].clip, o.threads);
+    report.Add("first frame, photographs", "dB", "model", Psnr(made[i].Frame(0), requests[i].picture));
+    const std::vector<float> flow = OpticalFlow(made[i], o.threads);
     asked.push_back(bucket);
     moved.push_back(MeanFlow(flow));
     char at[32];
     std::snprintf(at, sizeof(at), ", bucket %g", bucket);
     report.Add(StrCat("motion", at), "pixels/frame", "model", moved.back());
-    report.Add(StrCat("temporal flickering", at), "%", "model", TemporalFlickering(made[i].clip));
-    const bool dynamic = IsDynamic(flow, made[i].clip.height, made[i].clip.width);
+    report.Add(StrCat("temporal flickering", at), "%", "model", TemporalFlickering(made[i]));
+    const bool dynamic = IsDynamic(flow, made[i].height, made[i].width);
     report.Add(StrCat("dynamic degree", at), "%", "model", dynamic ? 100 : 0);
   }
   result.bucket_spearman = Spearman(asked, moved);
@@ -153,7 +156,8 @@ EvaluationReport Evaluate(SvdEngine& engine, const Model& model, const std::vect
                           const EvaluationOptions& o, const SampleHooks& hooks) {
   EvaluationReport result;
   Report report(result, o.seed);
-  std::vector<Subject> subjects = {{"real", {}}, {"model", {}}, {"still", {}}, {"noise", {}}};
+  std::vector<Subject> subjects = {
+      {"real", {}}, {"model", {}}, {"still", {}}, {"noise", {}}, {"decoded", {}}};
   std::vector<ClipRequest> requests;
   for (size_t i = 0; i < clips.size(); ++i) {
     subjects[0].clips.push_back(ToFloat(clips[i].clip));
@@ -163,11 +167,8 @@ EvaluationReport Evaluate(SvdEngine& engine, const Model& model, const std::vect
     subjects[2].clips.push_back(Still(real));
     subjects[3].clips.push_back(Noise(real, o.seed + i));
   }
-  std::vector<MadeClip> made = MakeClips(engine, model, requests, o.pipeline, hooks);
-  for (size_t i = 0; i < made.size(); ++i) {
-    report.Add("autoencoder", "dB", "model", Psnr(made[i].decoded, requests[i].picture));
-    subjects[1].clips.push_back(std::move(made[i].clip));
-  }
+  subjects[1].clips = MakeClips(engine, model, requests, o.pipeline, hooks);
+  subjects[4].clips = Reconstruct(engine, model, subjects[0].clips, o.pipeline, hooks);
   for (const Subject& subject : subjects) MeasureClips(subject, clips, o.threads, report, result);
   if (!photographs.empty()) MeasurePhotographs(engine, model, photographs, o, hooks, report, result);
   report.Finish();

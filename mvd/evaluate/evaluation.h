@@ -22,7 +22,8 @@ struct EvaluationOptions {
 };
 
 // One line of the report. Subjects: "model"; "still", the first frame repeated; "noise", uniform pixels;
-// "real", the clips themselves, or other ones of the same kind.
+// "decoded", the real clips through the autoencoder: the best that a model behind it can do; "real", the
+// clips themselves, or other ones of the same kind.
 struct Figure {
   std::string measure, unit, subject;
   Interval interval;

@@ -40,8 +40,9 @@ Interval Bootstrap(int64_t n, const std::function<double(std::span<const int64_t
     values.push_back(statistic(rows));
   }
   std::sort(values.begin(), values.end());
-  result.low = values[size_t(double(resamples) * 0.025)];
-  result.high = values[size_t(double(resamples) * 0.975)];
+  const double bias = values[values.size() / 2] - result.value;
+  result.low = values[size_t(double(resamples) * 0.025)] - bias;
+  result.high = values[size_t(double(resamples) * 0.975)] - bias;
   return result;
 }
 

@@ -15,7 +15,8 @@ struct Interval {
 inline constexpr int kResamples = 1000;
 
 // The percentile bootstrap's interval of 95 % (Efron 1979): `statistic` of rows 0..n-1, and of `resamples`
-// draws of n rows with replacement. The same seed gives the same interval.
+// draws of n rows with replacement, moved so that their median is that value: draws repeat rows, which alone
+// makes a distance between sets larger. The same seed gives the same interval.
 Interval Bootstrap(int64_t n, const std::function<double(std::span<const int64_t> rows)>& statistic,
                    uint64_t seed = 0, int resamples = kResamples);
 // Of a mean. Without values everything is 0.
