@@ -58,11 +58,11 @@ TEST(PaperTables, AreFoundByName) {
   EXPECT_EQ(FindPaperTable("A1").rows.size(), 9u);
   EXPECT_EQ(FindPaperTable("2").rows.size(), 8u);
   try {
-    FindPaperTable("4");
+    FindPaperTable("8");
     FAIL();
   } catch (const Error& error) {
     EXPECT_EQ(error.exit(), Exit::kUsage);
-    EXPECT_STREQ(error.what(), "no table is named '4'; there are 2, A1, 3, 5, 6, 7, A3");
+    EXPECT_STREQ(error.what(), "no table is named '8'; there are 2, A1, 3, 4, 5, 6, 7, A2, A3");
   }
 }
 
