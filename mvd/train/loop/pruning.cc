@@ -4,6 +4,7 @@
 
 #include <algorithm>
 #include <cmath>
+#include <set>
 
 #include "mvd/base/error.h"
 #include "mvd/compress/brewer.h"

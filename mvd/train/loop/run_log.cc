@@ -63,8 +63,9 @@ void RunLog::Write(const StepReport& report, const RunState& state, double secon
                     {"skipped_clips", double(skipped_clips)}};
   for (const auto& [name, value] : report.parts) metrics.values["loss_" + name] = value;
   metrics.values.insert(report.state.begin(), report.state.end());
-  if (report.warning != warning_ && !report.warning.empty()) Tell(state.step, "WARNING: " + report.warning);
-  warning_ = report.warning;
+  // Once, however its figures change while it lasts.
+  if (!warned_ && !report.warning.empty()) Tell(state.step, "WARNING: " + report.warning);
+  warned_ = !report.warning.empty();
   if (heldout_) metrics.values["heldout_loss"] = *heldout_;
   if (samples_) {
     metrics.values["sample_motion"] = samples_->motion;

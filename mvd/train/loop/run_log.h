@@ -41,7 +41,7 @@ class RunLog {
   const TrainHooks& hooks_;
   std::filesystem::path folder_;
   MetricsLog log_;
-  std::string warning_;            // the last one told
+  bool warned_ = false;            // the last step had a warning
   double seconds_ = 0;             // a step, smoothed
   std::optional<double> heldout_;  // since the last line
   std::optional<SampleReport> samples_;
