@@ -28,7 +28,7 @@ from diffusers.models.embeddings import Timesteps  # noqa: E402
 from diffusers.pipelines.stable_video_diffusion import pipeline_stable_video_diffusion as svd  # noqa: E402
 from PIL import Image  # noqa: E402
 from golden_gradients import gradient_goldens  # noqa: E402
-from golden_models import copy_of, fill, make_clip, save_model, seeded, write_json  # noqa: E402
+from golden_models import copy_of, fill, make_clip, save_model, seeded, sort_header, write_json  # noqa: E402
 from safetensors.torch import save_file  # noqa: E402
 
 @contextlib.contextmanager
@@ -59,19 +59,6 @@ def only_float64(*models):
 def relative_rms(got, want):
     got, want = got.to(torch.float64), want.to(torch.float64)
     return (torch.linalg.vector_norm(got - want) / torch.linalg.vector_norm(want)).item()
-
-
-def sort_header(path):
-    """The safetensors library writes metadata in random order: sorted, two runs agree."""
-    with open(path, "rb") as file:
-        header = json.loads(file.read(int.from_bytes(file.read(8), "little")))
-        data = file.read()
-    metadata = header.pop("__metadata__", {})
-    ordered = {"__metadata__": dict(sorted(metadata.items())), **header}
-    text = json.dumps(ordered, separators=(",", ":")).encode()
-    text += b" " * (-len(text) % 8)
-    with open(path, "wb") as file:
-        file.write(len(text).to_bytes(8, "little") + text + data)
 
 
 def write_golden(path, tensors, metadata):

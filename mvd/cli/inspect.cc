@@ -21,7 +21,7 @@ nlohmann::json TensorsJson(const SafetensorsFile& file) {
   nlohmann::json tensors = nlohmann::json::array();
   for (const auto& [name, tensor] : file.tensors()) {
     tensors.push_back({{"name", name},
-                       {"dtype", Name(tensor.info.dtype)},
+                       {"dtype", tensor.is_f8 ? "f8_e4m3" : Name(tensor.info.dtype)},
                        {"shape", tensor.info.shape.dims()},
                        {"bytes", tensor.bytes}});
   }

@@ -6,6 +6,8 @@
 #include <cstdint>
 #include <filesystem>
 #include <map>
+#include <memory>
+#include <mutex>
 #include <optional>
 #include <set>
 #include <span>
@@ -29,7 +31,8 @@ inline constexpr int kMaxSafetensorsRank = 8;
 struct SafetensorsTensor {
   TensorInfo info;
   uint64_t begin = 0;  // bytes from the start of the file
-  uint64_t bytes = 0;
+  uint64_t bytes = 0;  // there
+  bool is_f8 = false;  // F8_E4M3 in the file; to readers it is the bf16 of `info`, which holds it exactly
 };
 
 struct SafetensorsHeader {
@@ -51,6 +54,7 @@ std::string_view SafetensorsName(DType dtype);  // "F32", "BF16", ...: the forma
 // - a tensor's object holds exactly dtype, shape and data_offsets; sizes are plain non-negative integers;
 // - the product of a shape's non-zero dimensions fits int64 in bytes, also where another dimension is 0;
 // - names and metadata keys hold no control characters, so that every message and list stays one line each.
+// F8_E4M3 (finite but for NaN, as 8-bit checkpoints have it) is read and never written.
 // Memory used is a small multiple of the header's size.
 SafetensorsHeader ParseSafetensorsHeader(std::span<const uint8_t> file_prefix, uint64_t file_size,
                                          const std::string& file);
@@ -67,21 +71,27 @@ class SafetensorsFile {
   const std::map<std::string, SafetensorsTensor>& tensors() const { return header_.tensors; }
   const std::map<std::string, std::string>& metadata() const { return header_.metadata; }
 
-  // Points into the map, valid while this object lives. The data may be UNALIGNED for its type (the format
-  // only packs): read it through memcpy or mvd::Convert, or ask IsAligned first; f32() is for aligned data.
-  // Throws Error(kBadInput) where the tensor is absent.
+  // Points into the map, or to a copy of what is stored in F8; valid until Release or this object's end. The
+  // data may be UNALIGNED for its type (the format only packs): read it through memcpy or mvd::Convert, or
+  // ask IsAligned first; f32() is for aligned data. Throws Error(kBadInput) where the tensor is absent.
   TensorView Get(const std::string& name) const;
-  // Drops the tensor's pages from memory. Its view stays readable, at the price of loading them again.
+  // Drops the tensor's pages from memory, and its copy.
   void Release(const std::string& name) const;
 
  private:
+  struct Widened {  // by name; several threads may read one file
+    std::mutex mutex;
+    std::map<std::string, std::vector<uint16_t>> tensors;
+  };
+
   SafetensorsFile(MappedFile map, SafetensorsHeader header)
-      : map_(std::move(map)), header_(std::move(header)) {}
+      : map_(std::move(map)), header_(std::move(header)), widened_(std::make_unique<Widened>()) {}
   static SafetensorsFile FromMap(MappedFile map);
   const SafetensorsTensor& Entry(const std::string& name) const;
 
   MappedFile map_;
   SafetensorsHeader header_;
+  std::unique_ptr<Widened> widened_;
 };
 
 // Whether the data may be read in place.

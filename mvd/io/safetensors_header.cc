@@ -26,6 +26,7 @@ constexpr std::array<FileDType, 7> kFileDTypes = {{{"F64", DType::kF64},
                                                    {"I64", DType::kI64},
                                                    {"I32", DType::kI32},
                                                    {"U8", DType::kU8}}};
+constexpr std::string_view kF8 = "F8_E4M3";
 
 // Builds a SafetensorsHeader from JSON events; offsets stay relative to the data until Finish.
 class HeaderBuilder : public nlohmann::json_sax<nlohmann::json> {
@@ -215,18 +216,20 @@ void HeaderBuilder::EndTensor() {
   if (!offsets_seen_) Fail("has no data_offsets");
   const auto* known = std::find_if(kFileDTypes.begin(), kFileDTypes.end(),
                                    [this](const FileDType& row) { return row.name == dtype_; });
-  if (known == kFileDTypes.end()) {
-    Fail("dtype '", Printable(dtype_, 40), "' is not supported, only F64 F32 F16 BF16 I64 I32 U8");
-  }
   SafetensorsTensor tensor;
-  tensor.info.dtype = known->dtype;
+  tensor.is_f8 = dtype_ == kF8;
+  if (!tensor.is_f8 && known == kFileDTypes.end()) {
+    Fail("dtype '", Printable(dtype_, 40), "' is not supported, only F64 F32 F16 BF16 ", kF8, " I64 I32 U8");
+  }
+  tensor.info.dtype = tensor.is_f8 ? DType::kBF16 : known->dtype;
   std::vector<int64_t> dims;
   for (uint64_t size : shape_) {
     if (!std::in_range<int64_t>(size)) Fail("size ", size, " in shape is too large");
     dims.push_back(int64_t(size));
   }
   tensor.info.shape = Shape(std::move(dims));
-  const std::optional<uint64_t> bytes = CheckedBytes(tensor.info);
+  std::optional<uint64_t> bytes = CheckedBytes(tensor.info);
+  if (bytes && tensor.is_f8) *bytes /= SizeOf(tensor.info.dtype);
   if (!bytes) Fail("shape ", tensor.info.shape, " overflows");
   const uint64_t begin = offsets_[0], end = offsets_[1];
   if (begin > end) Fail("data_offsets end at ", end, " before they begin at ", begin);

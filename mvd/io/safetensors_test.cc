@@ -3,6 +3,7 @@
 #include <gtest/gtest.h>
 #include <sys/resource.h>
 
+#include <bit>
 #include <cmath>
 #include <csignal>
 #include <limits>
@@ -40,6 +41,35 @@ TEST(Safetensors, LegalEdgeCases) {
   EXPECT_EQ(file.tensors().at("b").begin, 8 + header.size() + 4 + 4);
   file.Release("empty_end");
   ExpectError(Exit::kBadInput, "tensor 'c' is missing", [&] { file.Get("c"); });
+}
+
+// Every number of F8_E4M3, by the format's definition, as the bf16 that readers get.
+TEST(Safetensors, F8IsReadAsBF16) {
+  TestFolder folder;
+  std::string data(256, '\0');
+  for (int i = 0; i < 256; ++i) data[size_t(i)] = char(i);
+  const std::string header = R"({"w":{"dtype":"F8_E4M3","shape":[2,128],"data_offsets":[0,256]}})";
+  const auto file = SafetensorsFile::Open(folder.Put("a.safetensors", FileBytes(header, data)));
+  const TensorView view = file.Get("w");
+  ASSERT_EQ(view.dtype, DType::kBF16);
+  ASSERT_EQ(view.shape, (Shape{2, 128}));
+  EXPECT_EQ(file.tensors().at("w").bytes, 256u);
+  const auto* got = static_cast<const uint16_t*>(view.data);
+  for (int i = 0; i < 256; ++i) {
+    const float value = std::bit_cast<float>(uint32_t(got[i]) << 16);
+    const int exponent = i >> 3 & 15, fraction = i & 7;
+    if (exponent == 15 && fraction == 7) {
+      EXPECT_TRUE(std::isnan(value)) << i;
+      continue;
+    }
+    const float size =
+        exponent ? std::ldexp(1 + fraction / 8.f, exponent - 7) : std::ldexp(fraction / 8.f, -6);
+    EXPECT_EQ(value, i & 128 ? -size : size) << i;
+    EXPECT_EQ(std::signbit(value), bool(i & 128)) << i;
+  }
+  EXPECT_EQ(file.Get("w").data, view.data) << "one copy";
+  file.Release("w");
+  EXPECT_EQ(static_cast<const uint16_t*>(file.Get("w").data)[0x38], 0x3f80) << "1, again";
 }
 
 TEST(Safetensors, NoTensors) {
