@@ -48,6 +48,8 @@ struct CameraStyle {
   float pan_x = 1, pan_y = 0.25f, zoom = 0.3f, roll = 0.05f;
 };
 void ChooseCamera(Builder& b, const CameraStyle& style);
+// Straight towards the middle at an even pace: what it shows, and how fast, says all of the motion.
+void GoForward(Builder& b);
 // World at this depth -> pixels.
 Mat3 View(const Builder& b, int frame, double depth);
 // The part of a plane (own units) that any frame shows, with a margin. An empty placement stands still.
@@ -98,8 +100,8 @@ struct GroundStyle {
 void AddGround(Builder& b, Texture texture, const GroundStyle& style);
 // Repeating material over the whole frame, at a depth.
 void AddBackdrop(Builder& b);
-// A photograph over the whole frame; by `bend` of the camera's pan its lower part moves more than its upper.
-void AddPhoto(Builder& b, double bend);
+// A photograph over the whole frame.
+void AddPhoto(Builder& b);
 
 // Cut-outs. `size` is their radius in world units.
 enum class Shape { kDisc, kBlob, kStar, kRing, kSquare, kLeaf, kHeart, kTriangle };

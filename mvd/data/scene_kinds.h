@@ -11,6 +11,7 @@ struct Kind {
   const char* name;
   const char* shows;
   void (*build)(Builder& b);
+  int share;  // how often it is drawn beside the others
   bool exact_flow;
   bool needs_photos;
   bool tells_way = false;  // the first frame says which way things move, as on a flight

@@ -149,7 +149,7 @@ void BuildSnow(Builder& b) {
   ChooseLook(b, kGrey[r.Int(4)]);
   ChooseCamera(b, {0.6f, 0.15f, 0.2f, 0.04f});
   if (!b.options.photos.empty() && r.Chance(0.4f)) {
-    AddPhoto(b, 0);
+    AddPhoto(b);
   } else {
     AddSky(b);
     AddRange(b, {3, -0.05f, 0.3f});

@@ -217,7 +217,7 @@ void AddBackdrop(Builder& b) {
   Stream& r = b.random;
   const double depth = r.Range(2, 5);
   const float hue = r.Uniform();
-  if (!b.options.photos.empty() && r.Chance(0.5f)) return AddPhoto(b, 0);
+  if (!b.options.photos.empty() && r.Chance(0.5f)) return AddPhoto(b);
   const Rect rect = Cover(b, depth);
   const double density = Density(b, depth);
   const int width = int(rect.width * density) + 1, height = int(rect.height * density) + 1;
@@ -248,34 +248,16 @@ void AddBackdrop(Builder& b) {
   b.Add(PlacePlane(b, std::move(texture), rect, depth));
 }
 
-void AddPhoto(Builder& b, double bend) {
-  const SynthPhoto& photo = b.options.photos[size_t(b.random.Int(int(b.options.photos.size())))];
-  Rect rect = Cover(b, 1);
-  // The bend needs room at both sides.
-  double largest = 0;
-  for (const CameraFrame& c : b.camera) largest = std::max(largest, std::abs(c.x));
-  const double room = largest * std::abs(bend) + 0.01;
-  rect.x -= room, rect.width += 2 * room;
-  const double density = Density(b, 1);
+void AddPhoto(Builder& b) {
   Stream& r = b.random;
+  const SynthPhoto& photo = b.options.photos[size_t(r.Int(int(b.options.photos.size())))];
+  const Rect rect = Cover(b, 1);
+  const double density = Density(b, 1);
   const Crop crop{r.Range(0.6f, 1), r.Uniform(), r.Uniform(), r.Chance(0.5f)};
   Texture texture = FromPicture(photo.rgb.data(), photo.width, photo.height, int(rect.width * density),
                                 int(rect.height * density), crop);
   AddMipLevels(texture);
-  Plane plane = PlacePlane(b, std::move(texture), rect, 1);
-  if (bend != 0) {
-    // As if the picture's lower part were nearer: it moves more under a pan.
-    const double texels = plane.texture.width / rect.width;
-    for (int t = 0; t < b.Frames(); ++t) {
-      std::vector<float> offsets(static_cast<size_t>(plane.texture.height));
-      for (size_t y = 0; y < offsets.size(); ++y) {
-        const float down = SmoothStep(0.3f, 1, float(y) / float(offsets.size()));
-        offsets[y] = float(bend * b.camera[size_t(t)].x * texels) * (down - 0.3f);
-      }
-      plane.bend.offsets.push_back(std::move(offsets));
-    }
-  }
-  b.Add(std::move(plane));
+  b.Add(PlacePlane(b, std::move(texture), rect, 1));
 }
 
 }  // namespace mvd::synth

@@ -265,17 +265,16 @@ void BuildPlanet(Builder& b) {
 }
 
 void BuildPhoto(Builder& b) {
-  Stream& r = b.random;
   ChooseLook(b, kDay);
-  ChooseCamera(b, {0.7f, 0.4f, 0.6f, 0.12f});
-  AddPhoto(b, r.Chance(0.6f) ? r.Range(0.2f, 1.0f) : 0);
+  GoForward(b);
+  AddPhoto(b);
 }
 
 void BuildPhotoShapes(Builder& b) {
   Stream& r = b.random;
   ChooseLook(b, r.Int(kDusk));
   ChooseCamera(b, {0.4f, 0.2f, 0.3f, 0.06f});
-  AddPhoto(b, 0);
+  AddPhoto(b);
   if (r.Chance(0.5f)) return AddShapes(b, 2 + r.Int(4), 1, 0.09f, 0.25f);
   const int count = 1 + r.Int(3);
   for (int i = 0; i < count; ++i) {

@@ -35,22 +35,24 @@ void CheckOptions(const SynthOptions& options) {
   for (const SynthPhoto& photo : options.photos) CheckPhoto(photo);
 }
 
-// The kind by name, or drawn among those that the photos allow; those of photographs count double.
+// The kind by name, or drawn by shares among those that the photos allow.
 const Kind& ChooseKind(const SynthOptions& options, synth::Stream& random) {
-  const auto kinds = synth::Kinds();
-  std::vector<const Kind*> choice;
-  for (const Kind& kind : kinds) {
+  int shares = 0;
+  for (const Kind& kind : synth::Kinds()) {
+    const bool possible = !kind.needs_photos || !options.photos.empty();
     if (kind.name == options.kind) {
-      if (kind.needs_photos && options.photos.empty())
-        ThrowUsage("synth: scenes of kind ", kind.name, " need photos, found none");
+      if (!possible) ThrowUsage("synth: scenes of kind ", kind.name, " need photos, found none");
       return kind;
     }
-    if (kind.needs_photos && options.photos.empty()) continue;
-    choice.push_back(&kind);
-    if (kind.needs_photos) choice.push_back(&kind);
+    if (possible) shares += kind.share;
   }
   if (!options.kind.empty()) ThrowUsage("synth: no kind of scene named '", options.kind, "'");
-  return *choice[size_t(random.Int(int(choice.size())))];
+  int drawn = random.Int(shares);
+  const Kind* kind = synth::Kinds().data();
+  for (;; ++kind) {
+    if (kind->needs_photos && options.photos.empty()) continue;
+    if ((drawn -= kind->share) < 0) return *kind;
+  }
 }
 
 // Linear light -> bytes: gamma 2, and a fixed pattern of less than one step so that soft gradients have no
