@@ -1,13 +1,16 @@
 #!/usr/bin/env python3
 """What comes with the program: the model it uses by itself, its figures, names. Usage as program_test.py."""
 import json
+import os
 import pathlib
+import shutil
 import struct
+import subprocess
 import sys
 import unittest
 
 sys.path.insert(0, str(pathlib.Path(__file__).parent))
-from program_test import PHOTO, SOURCE, ProgramTest  # noqa: E402
+from program_test import PHOTO, PROGRAM, SOURCE, ProgramTest  # noqa: E402
 
 
 def tensors(file):
@@ -21,7 +24,7 @@ def tensors(file):
 class DemoTest(ProgramTest):
     def test_a_picture_is_all_it_needs(self):
         clip = self.folder / "a.webm"
-        report = json.loads(self.expect(0, "generate", PHOTO, "-o", clip, "--steps", 2, "--json").stdout)
+        report = json.loads(self.expect(0, "generate", PHOTO, "-o", clip, "--json").stdout)
         made = report["outputs"][0]
         self.assertEqual((made["frames"], made["width"], made["height"]), (14, 256, 128))
         recipe = json.loads(self.expect(0, "inspect", clip, "--json").stdout)["recipe"]
@@ -34,7 +37,7 @@ class DemoTest(ProgramTest):
         clips = []
         for flags in (["--seed", 1], ["--seed", 2], ["--seed", 1, "--motion-bucket-id", 220]):
             target = self.folder / f"{len(clips)}.webm"
-            self.expect(0, "generate", PHOTO, "-o", target, "--steps", 2, *flags)
+            self.expect(0, "generate", PHOTO, "-o", target, *flags)
             clips.append(target.read_bytes())
         self.assertEqual(len(set(clips)), 3)
 
@@ -43,7 +46,7 @@ class DemoTest(ProgramTest):
                    self.folder / "a.webm")
 
     def test_pictures_survive(self):
-        """On a photograph that training never saw; the card has the figures of five, 25.2 and 22.6 dB."""
+        """On a photograph that training never saw; the card has the figures of five, 25.2 and 23.9 dB."""
         report = json.loads(self.expect(0, "evaluate", "--clips", 2, "--photos", SOURCE / "testdata/photos",
                                         "--buckets", "20,200", "--json").stdout)
         figures = {(f["measure"], f["subject"]): f["value"] for f in report["figures"]}
@@ -57,14 +60,40 @@ class DemoTest(ProgramTest):
     def test_names(self):
         shown = self.expect(0, "inspect", "demo").stdout
         self.assertIn("UNetSpatioTemporalConditionModel", shown)
+        self.expect(0, "inspect", "demo_teacher")
         self.fails(4, "no such file or folder, nor a model of this name", "generate", PHOTO, "--model", "demi",
                    "-o", self.folder / "a.mp4")
         self.fails(4, "nothing/here: no such file or folder", "inspect", "nothing/here")
+        (self.folder / "demo").mkdir()  # a folder that happens to bear the name
+        self.expect(0, "inspect", "demo", cwd=self.folder)
         elsewhere = self.folder / "models"
         self.tiny_model().rename(self.folder / "tiny")
         elsewhere.mkdir()
         (self.folder / "tiny").rename(elsewhere / "mine")
         self.expect(0, "inspect", "mine", env={"MOBILEVD_MODELS": str(elsewhere)})
+
+    def test_the_program_alone(self):
+        """Without a folder beside it the model comes out of the program, once."""
+        alone = self.folder / "mobilevd"
+        shutil.copy2(PROGRAM, alone)
+
+        def start(**env):
+            return subprocess.run([alone, "inspect", "demo", "--json"], capture_output=True, text=True, cwd=self.folder,
+                                  env={"PATH": os.environ["PATH"], **env})
+
+        unpacked = []
+        for _ in range(2):
+            result = start(XDG_CACHE_HOME=str(self.folder / "cache"))
+            self.assertEqual(result.returncode, 0, result.stderr)
+            (index,) = (self.folder / "cache").rglob("model_index.json")
+            unpacked.append((index, index.stat().st_mtime_ns))
+        self.assertEqual(unpacked[0], unpacked[1])
+        for file in (SOURCE / "models/demo").rglob("*"):
+            if file.is_file():
+                self.assertEqual((index.parent / file.relative_to(SOURCE / "models/demo")).read_bytes(), file.read_bytes())
+        nowhere = start()
+        self.assertEqual(nowhere.returncode, 4)
+        self.assertIn("HOME is not set", nowhere.stderr)
 
     def test_evaluate_refuses(self):
         self.fails(4, "no such file or folder", "evaluate", "--features", "nothing", "--clips", 2)

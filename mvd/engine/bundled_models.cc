@@ -3,6 +3,7 @@
 #include <cstdlib>
 
 #include "mvd/base/error.h"
+#include "mvd/engine/embedded_files.h"
 
 namespace mvd {
 namespace fs = std::filesystem;
@@ -19,15 +20,32 @@ std::vector<fs::path> ModelFolders() {
   return folders;
 }
 
+namespace {
+
+constexpr const char* kModelIndex = "model_index.json";
+
+bool HoldsModel(const fs::path& folder) {
+  return fs::exists(folder / kModelIndex) || fs::exists(folder / "config.json");
+}
+
+}  // namespace
+
 fs::path FindModel(const std::string& model) {
   const fs::path path(model);
-  if (fs::exists(path) || model.empty() || path.filename() != path || model == "." || model == "..")
-    return path;
+  if (model.empty() || path.filename() != path || model == "." || model == "..") return path;
+  const bool is_there = fs::exists(path);
+  if (is_there && (!fs::is_directory(path) || HoldsModel(path))) return path;
   std::string looked;
   for (const fs::path& folder : ModelFolders()) {
     if (fs::is_directory(folder / model)) return folder / model;
     looked += (looked.empty() ? "" : ", ") + folder.string();
   }
+  if (model == kDefaultModel) {
+    const fs::path cache = CacheFolder();
+    if (!cache.empty()) return Unpack(EmbeddedDefaultModel(), kModelIndex, cache, model);
+    looked += "; HOME is not set, where the one in this program would be unpacked";
+  }
+  if (is_there) return path;
   throw Error(Exit::kNotFound, model, StrCat("no such file or folder, nor a model of this name in ", looked));
 }
 

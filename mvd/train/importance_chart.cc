@@ -15,7 +15,7 @@ namespace {
 
 constexpr double kLeft = 46, kTop = 16, kWidth = 560, kHeight = 320, kNames = 250;  // pixels
 constexpr size_t kMostLogBytes = size_t{1} << 32;
-constexpr size_t kMostPoints = 400;  // of a line
+constexpr size_t kMostPoints = 100;  // of a line
 constexpr const char* kColours[] = {"#1f77b4", "#ff7f0e", "#2ca02c", "#d62728", "#9467bd", "#8c564b",
                                     "#e377c2", "#17becf", "#bcbd22", "#3b6e22", "#aa3377"};
 
