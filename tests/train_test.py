@@ -184,7 +184,8 @@ def test_adversarial(tmp):
     """The discriminator begins at its sample, learns, judges the decoder, resumes to the byte and is not exported."""
     options = {"model.preset": "svd-tiny", "model.taesd": json.dumps(TAESD), "data.height": 32, "data.width": 48,
                "run.steps": 30, "run.threads": 1, "run.batch": 2, "samples.steps": 0, "heldout.steps": 30, "heldout.clips": 2,
-               "schedule.warmup_steps": 5, "optimiser.lr": 1e-3, "loss.adversarial": 0.05, "loss.adversarial_start": 20}
+               "schedule.warmup_steps": 5, "optimiser.lr": 1e-3, "loss.adversarial": 0.05, "loss.adversarial_start": 20,
+               "loss.moved": 0.5, "data.workers": 2}
     train("autoencoder", tmp / "whole", options)
     train("autoencoder", tmp / "parts", dict(options, **{"run.steps": 17}))
     train("autoencoder", tmp / "parts", options, "--resume")

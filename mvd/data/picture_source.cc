@@ -3,7 +3,7 @@
 #include <cmath>
 
 #include "mvd/base/error.h"
-#include "mvd/data/series.h"
+#include "mvd/data/series_source.h"
 #include "mvd/data/synth_texture.h"
 
 namespace mvd {
@@ -37,54 +37,51 @@ float SmallestShare(const SynthPhoto& photo, int64_t height, int64_t width) {
   return float(std::min(std::max(double(kSmallestPart), kEnlarged / fits), 1.0));
 }
 
-class PictureSource : public ClipSource {
- public:
-  explicit PictureSource(PictureOptions options)
-      : options_(std::move(options)), series_("pictures", options_.seed, options_.rank, options_.ranks) {
-    if (options_.photos.empty()) ThrowUsage("pictures: found no photo, expected at least one");
-    drawn_.seed = options_.seed;
-    drawn_.frames = 2, drawn_.height = options_.height, drawn_.width = options_.width;
-    drawn_.rank = options_.rank, drawn_.ranks = options_.ranks;
-    MakeSynthSource(drawn_);  // checks ranks and sizes
-    for (const SynthPhoto& photo : options_.photos) CheckPhoto(photo);
+// What a source of pictures renders from.
+struct Pictures {
+  explicit Pictures(PictureOptions o) : options(std::move(o)) {
+    if (options.photos.empty()) ThrowUsage("pictures: found no photo, expected at least one");
+    drawn.seed = options.seed;
+    drawn.frames = 2, drawn.height = options.height, drawn.width = options.width;
+    drawn.rank = options.rank, drawn.ranks = options.ranks;
+    MakeSynthSource(drawn);  // checks ranks and sizes
+    for (const SynthPhoto& photo : options.photos) CheckPhoto(photo);
   }
 
-  TrainingClip Next() override {
-    TrainingClip clip = Render(series_.next());
-    clip.name = StrCat("pictures:", options_.seed, ":", series_.next());
-    series_.Advance();
-    return clip;
-  }
-  std::string Position() const override { return series_.Position(); }
-  void Seek(const std::string& position) override { series_.Seek(position); }
-
- private:
   TrainingClip Render(uint64_t index) const {
-    Stream random(options_.seed ^ kPictureStream, index);
+    Stream random(options.seed ^ kPictureStream, index);
     if (random.Chance(kDrawn)) {
-      TrainingClip clip = RenderSynthClip(drawn_, index).clip;
+      TrainingClip clip = RenderSynthClip(drawn, index).clip;
       clip.frames = 1;
-      clip.pixels.resize(size_t(options_.height * options_.width * 3));
+      clip.pixels.resize(size_t(options.height * options.width * 3));
       return clip;
     }
-    const SynthPhoto& photo = options_.photos[size_t(random.Int(int(options_.photos.size())))];
+    const SynthPhoto& photo = options.photos[size_t(random.Int(int(options.photos.size())))];
     Crop crop;
-    crop.share = random.LogRange(SmallestShare(photo, options_.height, options_.width), 1);
+    crop.share = random.LogRange(SmallestShare(photo, options.height, options.width), 1);
     crop.place_x = random.Uniform(), crop.place_y = random.Uniform();
     crop.mirror = random.Chance(0.5f);
     crop.box = random.Range(0.6f, 1);
-    return Picture(photo, options_.height, options_.width, crop);
+    return Picture(photo, options.height, options.width, crop);
   }
 
-  PictureOptions options_;
-  SynthOptions drawn_;  // without photos
-  Series series_;
+  PictureOptions options;
+  SynthOptions drawn;  // without photos
 };
 
 }  // namespace
 
 std::unique_ptr<ClipSource> MakePictureSource(PictureOptions options) {
-  return std::make_unique<PictureSource>(std::move(options));
+  const auto pictures = std::make_shared<const Pictures>(std::move(options));
+  const PictureOptions& o = pictures->options;
+  return MakeSeriesSource(
+      Series("pictures", o.seed, o.rank, o.ranks),
+      [pictures](uint64_t n) {
+        TrainingClip clip = pictures->Render(n);
+        clip.name = StrCat("pictures:", pictures->options.seed, ":", n);
+        return clip;
+      },
+      o.ahead);
 }
 
 TrainingClip MiddleOfPhoto(const SynthPhoto& photo, int64_t height, int64_t width) {

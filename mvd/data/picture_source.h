@@ -13,6 +13,7 @@ struct PictureOptions {
   int64_t height = 128, width = 256;
   int64_t rank = 0, ranks = 1;     // this source takes pictures rank, rank + ranks, ...
   std::vector<SynthPhoto> photos;  // at least one
+  ReadAhead ahead;
 };
 
 // Picture `index` is always the same bytes: three in four are parts of a photograph, from all that fits down

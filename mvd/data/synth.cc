@@ -2,11 +2,11 @@
 
 #include <algorithm>
 #include <cmath>
+#include <mutex>
 
 #include "mvd/base/error.h"
 #include "mvd/data/flow_motion.h"
 #include "mvd/data/scene_kinds.h"
-#include "mvd/data/series.h"
 
 namespace mvd {
 namespace {
@@ -144,26 +144,36 @@ Rendered Render(const SynthOptions& options, uint64_t index, TrainingClip& clip,
   return {kind.name, kind.exact_flow, mean};
 }
 
-class SynthSource : public ClipSource {
+// A source's clips by their number, made or remembered. Several threads ask at once.
+class SourceClips {
  public:
-  explicit SynthSource(const SynthOptions& options)
-      : options_(options), series_("synth", options.seed, options.rank, options.ranks) {
-    CheckOptions(options);
+  explicit SourceClips(const SynthOptions& options) : options_(options) {
+    if (options.keep && options.clips > 0) kept_.resize(size_t(options.clips));
   }
 
-  TrainingClip Next() override {
+  TrainingClip Get(uint64_t n) {
+    const uint64_t index = options_.clips > 0 ? n % uint64_t(options_.clips) : n;
+    if (const auto known = Kept(index)) return *known;
     TrainingClip clip;
-    const uint64_t n = series_.next();
-    Render(options_, options_.clips > 0 ? n % uint64_t(options_.clips) : n, clip, nullptr);
-    series_.Advance();
+    Render(options_, index, clip, nullptr);
+    if (!kept_.empty()) {
+      auto copy = std::make_shared<const TrainingClip>(clip);
+      const std::lock_guard lock(mutex_);
+      kept_[size_t(index)] = std::move(copy);
+    }
     return clip;
   }
-  std::string Position() const override { return series_.Position(); }
-  void Seek(const std::string& position) override { series_.Seek(position); }
 
  private:
-  SynthOptions options_;
-  Series series_;
+  std::shared_ptr<const TrainingClip> Kept(uint64_t index) {
+    if (kept_.empty()) return nullptr;
+    const std::lock_guard lock(mutex_);
+    return kept_[size_t(index)];
+  }
+
+  const SynthOptions options_;
+  std::mutex mutex_;
+  std::vector<std::shared_ptr<const TrainingClip>> kept_;
 };
 
 }  // namespace
@@ -192,7 +202,11 @@ SynthClip RenderSynthClip(const SynthOptions& options, uint64_t index) {
 }
 
 std::unique_ptr<ClipSource> MakeSynthSource(const SynthOptions& options) {
-  return std::make_unique<SynthSource>(options);
+  CheckOptions(options);
+  const auto clips = std::make_shared<SourceClips>(options);
+  return MakeSeriesSource(
+      Series("synth", options.seed, options.rank, options.ranks),
+      [clips](uint64_t n) { return clips->Get(n); }, options.ahead);
 }
 
 }  // namespace mvd

@@ -6,7 +6,7 @@
 #include <string>
 #include <vector>
 
-#include "mvd/data/clip_source.h"
+#include "mvd/data/series_source.h"
 
 namespace mvd {
 
@@ -25,9 +25,11 @@ struct SynthOptions {
   double fps = 7;
   int64_t rank = 0, ranks = 1;     // this source takes clips rank, rank + ranks, ...
   int64_t clips = 0;               // a source's clips, again and again; 0: endless
+  bool keep = false;               // a source with `clips` keeps them in memory once they are made
   std::vector<SynthPhoto> photos;  // without any, no scene shows photographs
   std::string kind;                // only this kind of scene; empty: any
   double pace = 0;                 // motion in frame heights a second, up to 10; 0: drawn for each clip
+  ReadAhead ahead;                 // of a source
 };
 
 struct SynthClip {
@@ -54,7 +56,7 @@ std::vector<SynthKind> SynthKinds();
 // without any.
 SynthClip RenderSynthClip(const SynthOptions& options, uint64_t index);
 
-// Renders clips as they are asked for. Position: "synth:SEED:RANK/RANKS:NEXT".
+// Position: "synth:SEED:RANK/RANKS:NEXT".
 std::unique_ptr<ClipSource> MakeSynthSource(const SynthOptions& options);
 
 }  // namespace mvd

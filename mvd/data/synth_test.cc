@@ -284,6 +284,22 @@ TEST(Synth, SoManyClipsAgainAndAgain) {
   EXPECT_EQ(source->Next().pixels, clips[1].pixels);
 }
 
+TEST(Synth, KeptClipsAreThoseThatWouldBeMadeAgain) {
+  SynthOptions options = Small();
+  options.clips = 3;
+  const auto plain = MakeSynthSource(options);
+  options.keep = true, options.ahead = {.workers = 2, .clips = 4};
+  const auto kept = MakeSynthSource(options);
+  for (int i = 0; i < 8; ++i) {
+    const TrainingClip a = plain->Next(), b = kept->Next();
+    EXPECT_EQ(a.pixels, b.pixels) << i;
+    EXPECT_EQ(a.motion_bucket_id, b.motion_bucket_id) << i;
+  }
+  kept->Seek("synth:5:0/1:1");
+  plain->Seek("synth:5:0/1:1");
+  EXPECT_EQ(kept->Next().pixels, plain->Next().pixels);
+}
+
 // What a clip says of its cells is the mean of its flow there, in parts of the diagonal.
 TEST(SynthTest, CellsHoldTheirMeanFlow) {
   SynthOptions options;

@@ -31,14 +31,21 @@ at::Tensor Activate(Act act, const at::Tensor& x) {
 
 namespace {
 
+// 10000^(-i/half) in f32. On a GPU by its own means: nothing is brought there while a step is recorded.
+at::Tensor Frequencies(at::Device device, int64_t half) {
+  if (!device.is_cpu())
+    return at::exp(at::arange(half, at::TensorOptions(at::kFloat).device(device)) * -std::log(10000.0f) /
+                   half);
+  std::vector<float> frequencies;
+  for (int64_t i = 0; i < half; ++i)
+    frequencies.push_back(std::exp(-std::log(10000.0f) * float(i) / float(half)));
+  return at::tensor(frequencies, at::kFloat);
+}
+
 // [cos(x f_i) | sin(x f_i)], f_i = 10000^(-i/half), the angle formed in f32 as the reference has it.
 at::Tensor Timestep(const Context& context, const Node& node, const at::Tensor& x) {
   const int64_t half = node.as<TimestepAttrs>().dim / 2;
-  std::vector<float> frequencies;
-  for (int64_t i = 0; i < half; ++i) {
-    frequencies.push_back(std::exp(-std::log(10000.0f) * float(i) / float(half)));
-  }
-  const at::Tensor f = at::tensor(frequencies, at::kFloat).to(context.device, context.wide());
+  const at::Tensor f = Frequencies(context.device, half).to(context.wide());
   const at::Tensor angle = x.to(context.wide()).unsqueeze(-1) * f;
   return at::cat({angle.cos(), angle.sin()}, -1).flatten(-2);
 }

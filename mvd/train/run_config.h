@@ -34,6 +34,8 @@ struct DataSection {
   std::string verify = "clips";  // clips | shards: what is held against hashes
   std::string heldout;  // shards (pictures: photos) for the held-out loss; empty: synth of another seed
   int64_t clips = 0;    // synth: as many, again and again; 0: endless
+  int64_t workers = 0;  // threads that make clips ahead; 0: a clip is made when it is needed
+  bool keep = false;    // synth with `clips`: made once, then in memory
   int64_t height = 256, width = 512, frames = 14;
   double fps = 7;
 };
@@ -60,8 +62,10 @@ struct RunSection {
   int64_t batch = 1;         // clips (autoencoder: clips too, their frames are the images) of one process
   int64_t accumulation = 1;  // micro-batches a step
   int64_t seed = 0;
-  std::string device = "cpu";     // cpu | cuda
-  std::string precision = "f32";  // f32 | bf16: of matrix products; masters, moments, losses stay f32
+  std::string device = "cpu";  // cpu | cuda
+  // f32 | tf32 | bf16: of matrix products; masters, moments, losses stay f32. tf32 is f32 on the CPU.
+  std::string precision = "f32";
+  bool record = false;  // cuda, diffusion: a step's kernels are recorded once and launched as a whole
   int64_t recompute_segments = 0;
   bool deterministic = false;
   int64_t threads = 0;  // 0: all
@@ -116,12 +120,13 @@ struct DiffusionConfig : CommonConfig {
 
 // `train autoencoder`: the tiny autoencoder, frame by frame.
 struct AutoencoderConfig : CommonConfig {
-  std::string part = "both";          // both | encoder | decoder
-  double l1 = 1, mse = 0;             // weights of the errors per pixel, images in [-1,1]
-  double edges = 0.25;                // weight of the L1 error of Laplacian pyramids
-  double latent_norm = 0.01;          // weight of (mean^2 + (std-1)^2) of latents: what diffusion expects
-  double latent_noise = 0;            // standard deviation of noise put on latents before decoding
-  double adversarial = 0;             // weight of a patch discriminator's judgement; 0: there is none
+  std::string part = "both";  // both | encoder | decoder
+  double l1 = 1, mse = 0;     // weights of the errors per pixel, images in [-1,1]
+  double edges = 0.25;        // weight of the L1 error of Laplacian pyramids
+  double latent_norm = 0.01;  // weight of (mean^2 + (std-1)^2) of latents: what diffusion expects
+  double latent_noise = 0;    // standard deviation of noise put on latents before decoding
+  double moved = 0;           // share of the pictures whose latents are moved before decoding (loop/warp.h)
+  double adversarial = 0;     // weight of a patch discriminator's judgement; 0: there is none
   int64_t adversarial_start = 50000;  // samples after which it begins
 
   AutoencoderConfig();

@@ -185,6 +185,13 @@ TEST(RunConfig, WholeConfigIsChecked) {
                      });
   ExpectOneLineError(Exit::kBadInput, "'schedule.min_lr'", [&] { read({"schedule.min_lr=0.5"}); });
   ExpectOneLineError(Exit::kBadInput, "'data.frames' is 1", [&] { read({"data.frames=1"}); });
+  ExpectOneLineError(Exit::kBadInput, "'data.keep' is true, expected a number of data.clips",
+                     [&] { read({"data.keep=true"}); });
+  ExpectOneLineError(Exit::kBadInput, "'run.record' is true, expected run.device \"cuda\"",
+                     [&] { read({"run.record=true"}); });
+  ExpectOneLineError(Exit::kBadInput, "expected run.accumulation 1 with it, found 2", [&] {
+    read({"run.record=true", "run.device=cuda", "run.accumulation=2"});
+  });
   ExpectOneLineError(Exit::kBadInput, "'loss.l1' is 0", [&] {
     ReadRunConfig<AutoencoderConfig>("", {"loss.l1=0", "loss.edges=0"});
   });

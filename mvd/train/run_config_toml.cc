@@ -63,6 +63,12 @@ void CheckCommon(const CommonConfig& config, const std::string& file) {
   if (config.data.kind == "shards" && config.data.folder.empty()) {
     fail("data.folder", "is empty, expected a folder of shards because data.kind is \"shards\"");
   }
+  if (config.data.keep && config.data.clips == 0)
+    fail("data.keep", "is true, expected a number of data.clips with it: endless ones are seen but once");
+  if (config.run.record && config.run.accumulation > 1)
+    fail("run.record", "is true, expected run.accumulation 1 with it, found ", config.run.accumulation);
+  if (config.run.record && config.run.device != "cuda")
+    fail("run.record", "is true, expected run.device \"cuda\" with it");
   if (config.data.kind == "pictures") {
     const char* const why = " because data.kind is \"pictures\"";
     if (config.data.photos.empty()) fail("data.photos", "is empty, expected a folder of photos", why);

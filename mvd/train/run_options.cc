@@ -76,6 +76,11 @@ void AddData(List& list, DataSection& data) {
             "shards (pictures: a folder of photos) for the held-out loss; empty: clips of another seed");
   list.Number("clips", data.clips, 0, kMany, "clips",
               "synth: as many, again and again, so that cached latents are found; 0: endless");
+  list.Number("workers", data.workers, 0, 1024, "threads",
+              "synth, pictures: make clips ahead of the training, for devices that would wait; 0: none")
+      .on_resume = kAllowed;
+  list.Flag("keep", data.keep, "synth with data.clips: keep clips in memory once they are made").on_resume =
+      kAllowed;
   list.Number("height", data.height, 8, 8192, "pixels", "of the clips, a multiple of 8");
   list.Number("width", data.width, 8, 8192, "pixels", "of the clips, a multiple of 8");
   list.Number("frames", data.frames, 1, 1024, "frames", "of a clip");
@@ -108,8 +113,12 @@ void AddRun(List& list, RunSection& run, EmaSection& ema, bool cosine) {
   list.Number("accumulation", run.accumulation, 1, 65536, "", "micro-batches in one step");
   list.Number("seed", run.seed, 0, kMany, "", "of noise, dropout and data order");
   list.Text("device", run.device, {"cpu", "cuda"}, "where the networks run").on_resume = kAllowed;
-  list.Text("precision", run.precision, {"f32", "bf16"},
-            "of matrix products; weights, moments, norms and losses stay f32");
+  list.Text("precision", run.precision, {"f32", "tf32", "bf16"},
+            "of matrix products; weights, moments, norms and losses stay f32; tf32: f32 with ten bits of "
+            "fraction on cuda, many times faster there");
+  list.Flag("record", run.record,
+            "cuda, diffusion: record a step's kernels once and launch them as a whole: small networks gain")
+      .on_resume = kAllowed;
   list.Number("recompute_segments", run.recompute_segments, 0, 1024, "",
               "segments whose inner values are computed again backward: less memory; 0: keep all")
       .on_resume = kAllowed;
@@ -265,6 +274,9 @@ std::vector<Option> ListOptions(AutoencoderConfig& config) {
   list.Number("latent_norm", config.latent_norm, 0, 1e6, "", "weight of mean^2 + (std-1)^2 of the latents");
   list.Number("latent_noise", config.latent_noise, 0, 10, "",
               "standard deviation of noise on latents before decoding");
+  list.Number(
+      "moved", config.moved, 0, 1, "",
+      "share of the pictures whose latents are moved before decoding, and are to show the picture moved");
   list.Number("adversarial", config.adversarial, 0, 1e6, "",
               "weight of a patch discriminator's judgement, which is trained along; 0: there is none");
   list.Number("adversarial_start", config.adversarial_start, 0, kMany, "samples",

@@ -1,13 +1,14 @@
 #include "mvd/train/loop/adversarial.h"
 
 #include <ATen/ATen.h>
+#include <ATen/Parallel.h>
 #include <c10/core/GradMode.h>
 
 #include <cmath>
 
 #include "mvd/base/error.h"
+#include "mvd/base/parallel.h"
 #include "mvd/sample/preconditioning.h"
-#include "mvd/train/loop/data.h"
 #include "mvd/train/loop/losses.h"
 #include "mvd/train/loop/tensors.h"
 
@@ -18,34 +19,26 @@ namespace {
 std::pair<at::Tensor, at::Tensor> DiscriminatorNoise(const AdversarialConfig& config,
                                                      const std::vector<TrainingItem>& items,
                                                      const at::Tensor& like) {
-  std::vector<at::Tensor> real, made;
-  for (const TrainingItem& item : items) {
-    std::vector<int64_t> shape = like.sizes().vec();
-    shape[0] = 2;
-    const at::Tensor both = at::empty(shape, at::kFloat);
-    DrawNoise(uint64_t(config.run.seed), item.sample, NoiseKind::kDiscriminator,
-              {both.data_ptr<float>(), size_t(both.numel())});
-    real.push_back(both.narrow(0, 0, 1)), made.push_back(both.narrow(0, 1, 1));
-  }
-  return {at::cat(real).to(like.device()), at::cat(made).to(like.device())};
+  std::vector<int64_t> shape = like.sizes().vec();
+  shape.insert(shape.begin() + 1, 2);
+  const at::Tensor both = at::empty(shape, at::kFloat);
+  const int64_t each = both.numel() / shape[0];
+  ParallelFor({at::get_num_threads()}, shape[0], [&](int64_t i, int) {
+    DrawNoise(uint64_t(config.run.seed), items[size_t(i)].sample, NoiseKind::kDiscriminator,
+              {both.data_ptr<float>() + i * each, size_t(each)});
+  });
+  const at::Tensor there = both.to(like.device());
+  return {there.select(1, 0), there.select(1, 1)};
 }
 
-Question Ask(AdversarialModel& m, const Parameters& weights, const std::vector<EncodedClip>& clips,
-             GraphCache& graphs) {
-  std::vector<at::Tensor> latents, noise, condition, pixels, ids;
-  std::vector<double> keep_image;
-  for (const EncodedClip& c : clips) {
-    latents.push_back(c.latents), noise.push_back(c.noise), condition.push_back(c.condition);
-    ids.push_back(c.ids), keep_image.push_back(c.draws.drop_image ? 0 : 1);
-    if (c.pixel_values.defined()) pixels.push_back(c.pixel_values);
-  }
-  const int64_t batch = int64_t(clips.size());
-  Question q;
-  q.clips = at::cat(latents), q.noise = at::cat(noise), q.ids = at::cat(ids);
-  q.condition = at::cat(condition).expand(q.clips.sizes());
-  q.embeds = EmbedImages(m.base, weights, pixels.empty() ? at::Tensor() : at::cat(pixels), batch, graphs);
-  q.embeds = q.embeds * at::tensor(keep_image, q.embeds.options()).view({batch, 1, 1, 1, 1});
-  return q;
+// Without noise levels yet.
+Question Ask(AdversarialModel& m, const Parameters& weights, const EncodedClips& clips, GraphCache& graphs) {
+  return {.clips = clips.latents,
+          .noise = clips.noise,
+          .condition = clips.condition.expand(clips.latents.sizes()),
+          .embeds = EmbedClips(m.base, weights, clips, graphs),
+          .ids = clips.ids,
+          .sigma = {}};
 }
 
 // Pseudo-Huber distance of whole clips (SF-V, Eq. 7; c by Song & Dhariwal, arXiv 2310.14189): (B).
@@ -86,11 +79,10 @@ TrainLoss AdversarialLossOf(AdversarialModel& m, const Parameters& weights,
   const AdversarialConfig& c = m.config;
   const bool trains = call.step >= c.discriminator_warmup_steps;
   GraphCache& graphs = call.guard ? m.base.guarded : m.base.trained;
-  std::vector<EncodedClip> clips;
-  for (const TrainingItem& item : items) clips.push_back(EncodeClip(m.base, item, true));
+  const EncodedClips clips = EncodeClips(m.base, items, true);
   Question generated = Ask(m, weights, clips, graphs);
-  for (const EncodedClip& clip : clips)
-    generated.sigma.push_back(m.levels[size_t(clip.draws.generator_level * double(m.levels.size()))]);
+  for (const SampleDraws& draws : clips.draws)
+    generated.sigma.push_back(m.levels[size_t(draws.generator_level * double(m.levels.size()))]);
   at::Tensor gates;
   if (m.pruning && m.pruning->learned()) {
     const GateDraw draw = m.pruning->Draw(weights.at(kPruningLogits), uint64_t(c.run.seed), items[0].sample);
@@ -106,8 +98,8 @@ TrainLoss AdversarialLossOf(AdversarialModel& m, const Parameters& weights,
   Question real = generated, made = generated;
   std::tie(real.noise, made.noise) = DiscriminatorNoise(c, items, generated.clips);
   real.sigma.clear();
-  for (const EncodedClip& clip : clips)
-    real.sigma.push_back(m.discriminator_levels.At(clip.draws.discriminator_level));
+  for (const SampleDraws& draws : clips.draws)
+    real.sigma.push_back(m.discriminator_levels.At(draws.discriminator_level));
   made.sigma = real.sigma, made.clips = x0;
   // What the embedding is trained for is the generator's loss alone.
   real.embeds = made.embeds = generated.embeds.detach();
@@ -127,7 +119,7 @@ TrainLoss AdversarialLossOf(AdversarialModel& m, const Parameters& weights,
     loss.value = loss.value + c.l1 * m.pruning->TemporalShare(weights);
   const at::Tensor error =
       (x0.detach() - generated.clips).square().flatten(1).mean(1).to(at::kCPU, at::kDouble).contiguous();
-  for (size_t i = 0; i < clips.size(); ++i) loss.sigma.Add(generated.sigma[i], error.data_ptr<double>()[i]);
+  for (size_t i = 0; i < items.size(); ++i) loss.sigma.Add(generated.sigma[i], error.data_ptr<double>()[i]);
   if (trains) loss.warning = m.watch.Judge(loss.parts["discriminator"], loss.parts["pseudo_huber"]);
   loss.state["collapse"] = loss.warning.empty() ? 0 : 1;
   if (m.pruning) {
@@ -139,21 +131,16 @@ TrainLoss AdversarialLossOf(AdversarialModel& m, const Parameters& weights,
 }
 
 TrainLoss AdversarialHeldOut(AdversarialModel& m, const Parameters& weights) {
-  const CommonConfig& c = m.config;
-  if (m.base.held_out.empty()) {
-    uint64_t sample = kHeldOutSamples;
-    for (TrainingClip& clip : HeldOutClips(c.data, uint64_t(c.run.seed), c.output.heldout_clips))
-      m.base.held_out.push_back(EncodeClip(m.base, {std::move(clip), sample++}, /*drop_conditions=*/false));
-  }
+  const std::vector<EncodedClips>& held_out = HeldOutEncoded(m.base);
   const c10::NoGradGuard guard;
   const SvdUnetConfig unet = m.pruning ? m.pruning->Pruned(weights) : m.base.networks.configs.unet;
   GraphCache graphs(m.base.frozen.options());
   TrainLoss total{.value = at::zeros({}, at::kDouble), .sigma = {}, .parts = {}};
-  for (const EncodedClip& clip : m.base.held_out) {
-    Question q = Ask(m, weights, {clip}, graphs);
+  for (const EncodedClips& clip : held_out) {
+    Question q = Ask(m, weights, clip, graphs);
     q.sigma = {m.levels.front()};
     const at::Tensor x0 = OneStep(weights, unet, q, {}, graphs);
-    total.value += (x0 - q.clips).square().mean().item<double>() / double(m.base.held_out.size());
+    total.value += (x0 - q.clips).square().mean().item<double>() / double(held_out.size());
   }
   return total;
 }

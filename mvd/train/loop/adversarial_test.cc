@@ -34,7 +34,7 @@ AdversarialConfig Tiny() {
 }
 
 std::vector<TrainingItem> Items(const AdversarialConfig& c, int count) {
-  const auto source = MakeClipSource(c.data, 1, 0, 1, nullptr);
+  const auto source = MakeClipSource(c.data, 1, 0, 1, 0, nullptr);
   std::vector<TrainingItem> items;
   for (int i = 0; i < count; ++i) items.push_back({source->Next(), uint64_t(i)});
   return items;

@@ -13,6 +13,7 @@
 #include "mvd/train/loop/options.h"
 #include "mvd/train/loop/samples.h"
 #include "mvd/train/loop/tensors.h"
+#include "mvd/train/loop/warp.h"
 
 namespace mvd {
 namespace {
@@ -41,9 +42,11 @@ struct Reconstruction {
   at::Tensor latent, image;
 };
 
-// A trained half comes from `weights`, the other from the model's own.
+// A trained half comes from `weights`, the other from the model's own. `to_decode` says of latents what is
+// decoded.
+template <class ToDecode>
 Reconstruction Reconstruct(AutoencoderModel& m, const Parameters& weights, const at::Tensor& images,
-                           const at::Tensor& latent_noise, GraphCache& graphs) {
+                           const ToDecode& to_decode, GraphCache& graphs) {
   Parameters all = weights;
   all.insert(m.all.begin(), m.all.end());
   const int64_t n = images.size(0), h = images.size(2), w = images.size(3);
@@ -51,7 +54,7 @@ Reconstruction Reconstruct(AutoencoderModel& m, const Parameters& weights, const
       graphs.Get({"encoder", n, 1, h, w}, [&] { return BuildTaesdEncoder(m.taesd, n, h, w); });
   Reconstruction r;
   r.latent = encoder.Run(all, {{"image", images}}).at("latent");
-  const at::Tensor decoded = latent_noise.defined() ? r.latent + latent_noise : r.latent;
+  const at::Tensor decoded = to_decode(r.latent);
   const int64_t lh = decoded.size(2), lw = decoded.size(3);
   const TorchGraph& decoder =
       graphs.Get({"decoder", n, 1, lh, lw}, [&] { return BuildTaesdDecoder(m.taesd, n, 1, lh, lw); });
@@ -81,18 +84,31 @@ Judgement Judge(const Parameters& weights, const at::Tensor& images, const at::T
   return {logits(weights, images), logits(weights, made.detach()), logits(fixed, made)};
 }
 
+// What is looked at of each image; empty where a run looks at whole ones alone.
+std::vector<Window> Windows(const AutoencoderConfig& c, const std::vector<TrainingItem>& items,
+                            int64_t images) {
+  if (c.moved <= 0) return {};
+  std::vector<Window> windows;
+  for (const TrainingItem& item : items) {
+    const double share = item.sample < kHeldOutSamples ? c.moved : 0;
+    windows.insert(windows.end(), size_t(images) / items.size(),
+                   DrawWindow(uint64_t(c.run.seed), item.sample, share));
+  }
+  return windows;
+}
+
 TrainLoss LossOf(AutoencoderModel& m, const Parameters& weights, const std::vector<TrainingItem>& items,
                  bool guard) {
   std::vector<at::Tensor> pictures;
   for (const TrainingItem& item : items)
     pictures.push_back(
         SignedPixels(item.clip.pixels.data(), item.clip.frames, item.clip.height, item.clip.width));
-  const at::Tensor images = at::cat(pictures).to(m.device);
+  const at::Tensor given = at::cat(pictures).to(m.device);
   at::Tensor noise;
   const AutoencoderConfig& c = m.config;
   if (c.latent_noise > 0) {
-    const int64_t f = ScaleFactor(m.taesd), frames = images.size(0) / int64_t(items.size());
-    const int64_t h = (images.size(2) + f - 1) / f, w = (images.size(3) + f - 1) / f;
+    const int64_t f = ScaleFactor(m.taesd), frames = given.size(0) / int64_t(items.size());
+    const int64_t h = (given.size(2) + f - 1) / f, w = (given.size(3) + f - 1) / f;
     std::vector<at::Tensor> parts;
     for (const TrainingItem& item : items) {
       parts.push_back(at::empty({frames, 1, h, w, m.taesd.latent_channels}, at::kFloat));
@@ -101,7 +117,13 @@ TrainLoss LossOf(AutoencoderModel& m, const Parameters& weights, const std::vect
     }
     noise = at::cat(parts).to(m.device) * c.latent_noise;
   }
-  const Reconstruction r = Reconstruct(m, weights, images, noise, guard ? m.guarded : m.graphs);
+  const std::vector<Window> windows = Windows(c, items, given.size(0));
+  const auto to_decode = [&](const at::Tensor& latent) {
+    const at::Tensor seen = windows.empty() ? latent : LookThrough(windows, latent);
+    return noise.defined() ? seen + noise : seen;
+  };
+  const Reconstruction r = Reconstruct(m, weights, given, to_decode, guard ? m.guarded : m.graphs);
+  const at::Tensor images = windows.empty() ? given : LookThrough(windows, given);
   TrainLoss loss{.value = at::zeros({}, images.options()), .sigma = {}, .parts = {}};
   const auto add = [&](const char* name, double weight, const at::Tensor& value) {
     loss.parts[name] = value.item<double>();
@@ -146,7 +168,8 @@ SampleReport Sheet(AutoencoderModel& m, const Parameters& weights, int64_t step,
   for (const TrainingClip& clip : HeldOutClips(c.data, uint64_t(c.run.seed), c.output.samples_count)) {
     const at::Tensor images =
         SignedPixels(clip.pixels.data(), clip.frames, clip.height, clip.width).to(m.device);
-    const Reconstruction r = Reconstruct(m, weights, images, {}, m.graphs);
+    const auto as_it_is = [](const at::Tensor& latent) { return latent; };
+    const Reconstruction r = Reconstruct(m, weights, images, as_it_is, m.graphs);
     for (const at::Tensor& x : {images, r.image}) rows.push_back(FromTorch((x.squeeze(1) + 1) / 2));
   }
   SampleReport report;

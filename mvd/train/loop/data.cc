@@ -30,12 +30,14 @@ SynthOptions Synth(const DataSection& data, uint64_t seed) {
   return options;
 }
 
-std::unique_ptr<ClipSource> Pictures(const DataSection& data, uint64_t seed, int rank, int world) {
+std::unique_ptr<ClipSource> Pictures(const DataSection& data, uint64_t seed, int rank, int world,
+                                     const ReadAhead& ahead) {
   PictureOptions options;
   options.seed = seed;
   options.height = data.height, options.width = data.width;
   options.rank = rank, options.ranks = world;
   options.photos = ReadPhotos(data.photos);
+  options.ahead = ahead;
   return MakePictureSource(std::move(options));
 }
 
@@ -81,12 +83,15 @@ std::unique_ptr<ClipSource> Shards(const DataSection& data, const std::string& f
 }  // namespace
 
 std::unique_ptr<ClipSource> MakeClipSource(const DataSection& data, uint64_t seed, int rank, int world,
+                                           int64_t ahead,
                                            const std::function<void(const std::string&)>& note) {
+  const ReadAhead read_ahead{int(data.workers), ahead};
   if (data.kind == "shards") return Shards(data, data.folder, seed, rank, world, note);
-  if (data.kind == "pictures") return Pictures(data, seed, rank, world);
+  if (data.kind == "pictures") return Pictures(data, seed, rank, world, read_ahead);
   SynthOptions options = Synth(data, seed);
   options.rank = rank, options.ranks = world;
-  options.clips = data.clips;
+  options.clips = data.clips, options.keep = data.keep;
+  options.ahead = read_ahead;
   return MakeSynthSource(options);
 }
 

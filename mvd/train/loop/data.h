@@ -12,8 +12,10 @@
 namespace mvd {
 
 // This rank's part of the training clips; `note` is told of every shard and clip that is skipped.
-// Error(kBadInput) where shards hold clips of another shape than [data] says.
+// Error(kBadInput) where shards hold clips of another shape than [data] says. Workers keep `ahead` clips
+// ready.
 std::unique_ptr<ClipSource> MakeClipSource(const DataSection& data, uint64_t seed, int rank, int world,
+                                           int64_t ahead,
                                            const std::function<void(const std::string&)>& note);
 
 // The first `count` clips of the held-out part, the same in every run of one [data]: heldout's shards, or the

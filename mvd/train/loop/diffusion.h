@@ -7,18 +7,19 @@
 #include "mvd/train/latent_cache.h"
 #include "mvd/train/loop/draws.h"
 #include "mvd/train/loop/networks.h"
+#include "mvd/train/loop/recorded_step.h"
 #include "mvd/train/loop/task.h"
 
 namespace mvd {
 
-// A clip as the loss takes it; all that does not depend on trained weights.
-struct EncodedClip {
-  at::Tensor latents;       // (1,T,h,w,C), scaled
-  at::Tensor condition;     // (1,1,h,w,C), of the noised first frame, unscaled; zeros where dropped
-  at::Tensor pixel_values;  // (1,1,S,S,3) for the image encoder; undefined without one
+// Clips of one size as the loss takes them; all that does not depend on trained weights.
+struct EncodedClips {
+  at::Tensor latents;       // (B,T,h,w,C), scaled
+  at::Tensor condition;     // (B,1,h,w,C), of the noised first frames, unscaled; zeros where dropped
+  at::Tensor pixel_values;  // (B,1,S,S,3) for the image encoder; undefined without one
   at::Tensor noise;         // as latents
-  at::Tensor ids;           // (1,1,1,1,3): fps id, motion bucket, sigma_condition
-  SampleDraws draws;
+  at::Tensor ids;           // (B,1,1,1,3): fps id, motion bucket, sigma_condition
+  std::vector<SampleDraws> draws;
 };
 
 // What every call shares. Held by the task's callables.
@@ -28,19 +29,27 @@ struct DiffusionModel {
   DiffusionConfig config;
   Networks networks;
   GraphCache frozen, trained, guarded;  // guarded: the same graphs, which name nodes that are not finite
-  std::vector<EncodedClip> held_out;    // filled by the first call that needs it
+  std::vector<EncodedClips> held_out;   // one each; filled by the first call that needs it
   std::optional<LatentCache> cache;     // of the clips' latents, where data.latent_cache names a folder
+  RecordedStep recorded;                // where run.record asks for it
 };
 
 // "unet." and, where it is trained, "image_encoder.".
 Parameters TrainedParameters(const Networks& networks, const DiffusionConfig& config);
 
-EncodedClip EncodeClip(DiffusionModel& model, const TrainingItem& item, bool drop_conditions);
-TrainLoss DiffusionLossOf(DiffusionModel& model, const Parameters& weights,
-                          const std::vector<EncodedClip>& clips, bool guard);
+EncodedClips EncodeClips(DiffusionModel& model, const std::vector<TrainingItem>& items, bool drop_conditions);
+// The held-out clips of [data], each with its conditions, encoded when they are first asked for.
+const std::vector<EncodedClips>& HeldOutEncoded(DiffusionModel& model);
+TrainLoss DiffusionLossOf(DiffusionModel& model, const Parameters& weights, const EncodedClips& clips,
+                          bool guard);
+// The same, with the gradients of `weights`, the device's work recorded.
+TrainLoss RecordedDiffusionLoss(DiffusionModel& model, const Parameters& weights, const EncodedClips& clips);
 // The embedding (B,1,1,1,D) of pixel values, or zeros.
 at::Tensor EmbedImages(DiffusionModel& model, const Parameters& weights, const at::Tensor& pixel_values,
                        int64_t batch, GraphCache& graphs);
+// The same of clips, zeros for those whose image is dropped.
+at::Tensor EmbedClips(DiffusionModel& model, const Parameters& weights, const EncodedClips& clips,
+                      GraphCache& graphs);
 
 DrawOptions DrawsOf(const DiffusionConfig& config);
 double FpsId(const DiffusionConfig& config, const TrainingClip& clip);

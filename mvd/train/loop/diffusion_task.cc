@@ -19,19 +19,13 @@ void AppendReversed(const Graph& graph, const std::string& prefix, std::vector<s
 }
 
 TrainLoss HeldOutLoss(DiffusionModel& m, const Parameters& weights) {
-  const CommonConfig& c = m.config;
-  if (m.held_out.empty()) {
-    uint64_t sample = kHeldOutSamples;
-    for (TrainingClip& clip : HeldOutClips(c.data, uint64_t(c.run.seed), c.output.heldout_clips))
-      m.held_out.push_back(EncodeClip(m, {std::move(clip), sample++}, /*drop_conditions=*/false));
-  }
+  const std::vector<EncodedClips>& held_out = HeldOutEncoded(m);
   const c10::NoGradGuard guard;
   TrainLoss total{.value = at::zeros({}, at::kDouble), .sigma = {}, .parts = {}};
-  for (const EncodedClip& clip : m.held_out) {
-    const TrainLoss one = DiffusionLossOf(m, weights, {clip}, false);
-    const double loss = one.value.item<double>();
-    total.value += loss / double(m.held_out.size());
-    total.sigma.Add(clip.draws.sigma, loss);
+  for (const EncodedClips& clip : held_out) {
+    const double loss = DiffusionLossOf(m, weights, clip, false).value.item<double>();
+    total.value += loss / double(held_out.size());
+    total.sigma.Add(clip.draws.front().sigma, loss);
   }
   return total;
 }
@@ -53,8 +47,9 @@ TrainTask MakeDiffusionTask(const DiffusionConfig& config, at::Device device) {
                    task.backward_order);
   task.loss = [model](const Parameters& weights, const std::vector<TrainingItem>& items,
                       const LossCall& call) {
-    std::vector<EncodedClip> clips;
-    for (const TrainingItem& item : items) clips.push_back(EncodeClip(*model, item, true));
+    const EncodedClips clips = EncodeClips(*model, items, true);
+    if (model->config.run.record && at::GradMode::is_enabled())
+      return RecordedDiffusionLoss(*model, weights, clips);
     return DiffusionLossOf(*model, weights, clips, call.guard);
   };
   task.held_out = [model](const Parameters& weights) { return HeldOutLoss(*model, weights); };

@@ -1,6 +1,5 @@
 #include "mvd/train/loop/draws.h"
 
-#include <array>
 #include <cmath>
 
 #include "mvd/base/rng.h"
@@ -30,6 +29,17 @@ SampleDraws DrawSample(uint64_t seed, uint64_t sample, const DrawOptions& o) {
           .drop_latent = Uniform(words[2], words[3]) < o.drop_latent,
           .generator_level = Uniform(levels[0], levels[1]),
           .discriminator_level = Uniform(levels[2], levels[3])};
+}
+
+std::array<double, 4> DrawUniforms(uint64_t seed, uint64_t sample) {
+  const uint64_t stream = sample * kStreams;
+  std::array<double, 4> uniforms;
+  for (uint32_t i = 0; i < uniforms.size(); ++i) {  // behind the counters that DrawSample takes
+    const auto words = Philox4x32({3 + i, 0, uint32_t(stream), uint32_t(stream >> 32)},
+                                  {uint32_t(seed), uint32_t(seed >> 32)});
+    uniforms[i] = Uniform(words[0], words[1]);
+  }
+  return uniforms;
 }
 
 void DrawNoise(uint64_t seed, uint64_t sample, NoiseKind kind, std::span<float> out) {

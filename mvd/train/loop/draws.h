@@ -2,6 +2,7 @@
 // to step, so a run resumes exactly and does not depend on how samples are spread over processes.
 #pragma once
 
+#include <array>
 #include <cstdint>
 #include <span>
 
@@ -25,6 +26,9 @@ struct SampleDraws {
 };
 
 SampleDraws DrawSample(uint64_t seed, uint64_t sample, const DrawOptions& options);
+
+// More numbers of (seed, sample), uniform in [0,1).
+std::array<double, 4> DrawUniforms(uint64_t seed, uint64_t sample);
 
 enum class NoiseKind { kLatents = 1, kPicture = 2, kDiscriminator = 3 };
 

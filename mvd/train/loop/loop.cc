@@ -20,6 +20,7 @@ namespace mvd {
 namespace fs = std::filesystem;
 namespace {
 
+constexpr int64_t kBatchesAhead = 2;   // that workers keep ready
 constexpr int64_t kMostBadSteps = 10;  // in a row; then the run ends with the node's name
 
 class Run {
@@ -31,7 +32,8 @@ class Run {
         folder_(task.common.run.out),
         store_(PrepareFolder(),
                {task.common.output.checkpoint_keep, task.common.output.checkpoint_keep_every}, hooks.note),
-        source_(MakeClipSource(task.common.data, task.seed, group.rank(), group.world(), hooks.note)),
+        source_(MakeClipSource(task.common.data, task.seed, group.rank(), group.world(),
+                               kBatchesAhead * task.common.run.batch, hooks.note)),
         reducer_(task.trained, task.backward_order, group) {
     Start(resume);
   }
@@ -111,7 +113,7 @@ class Run {
       report.data_seconds += data.Seconds();
       const TrainLoss loss = task_.loss(task_.trained, items, {state_.step, false});
       if (i + 1 == parts) reducer_.Begin();
-      (loss.value / double(parts)).backward();
+      if (!loss.backward_done) (loss.value / double(parts)).backward();
       if (std::isfinite(report.loss)) suspects = std::move(items);
       report.loss += loss.value.item<double>() / double(parts);
       report.sigma.Add(loss.sigma);

@@ -32,6 +32,7 @@ struct TrainLoss {
   std::map<std::string, double> parts;       // "pixels", "pyramid", ...
   std::map<std::string, double> state = {};  // of the model, for the log: the same in every process
   std::string warning = {};                  // what is not going well, in words
+  bool backward_done = false;                // the gradients are in the parameters already
 };
 
 struct SampleReport {

@@ -12,6 +12,7 @@
 #include "mvd/train/loop/diffusion.h"
 #include "mvd/train/loop/features.h"
 #include "mvd/train/loop/loop.h"
+#include "mvd/train/loop/recorded_step.h"
 #include "mvd/train/loop/tensors.h"
 
 namespace mvd {
@@ -32,6 +33,13 @@ TrainResult Train(const Config& config, bool resume, const TrainHooks& hooks,
   PrepareTorch(config.run.threads);
   at::globalContext().setDeterministicAlgorithms(config.run.deterministic, /*warn_only=*/false);
   const at::Device device = DeviceOf(config.run.device, processes.local_rank);
+  // Of cuDNN it is the default, but f32 is f32 here.
+  at::globalContext().setAllowTF32CuBLAS(config.run.precision == "tf32");
+  at::globalContext().setAllowTF32CuDNN(config.run.precision == "tf32");
+  if (config.run.record && (processes.world > 1 || !CanRecordSteps()))
+    ThrowUsage("run.record: expected one process and a build with CUDA, found ",
+               CanRecordSteps() ? "several processes" : "a build without");
+  UseOwnStream(device);
   try {
     Communicator group(processes, device);
     TrainTask task = make_task(config, device);
