@@ -4,7 +4,8 @@
 #   recipes/demo/ladder.sh MOBILEVD [ROW ...]      rows bear the names of presets (mobilevd cost); none: all
 #   mobilevd repro 2 --demo runs/ladder; mobilevd repro ladder --demo runs/ladder -o ladder.svg
 # RUNS (runs) holds what is made, TEACHER (models/demo_teacher) is the teacher, STEPS (the recipe's) shortens each training,
-# CLIPS (256) and PHOTOS (photos/heldout) are of each evaluation. A row that is there is left as it is: remove its folder to make it anew.
+# OPTIONS go behind each training (OPTIONS="--run.device cuda --run.precision bf16 --data.workers 14" on a GPU), CLIPS (256; 0: none)
+# and PHOTOS (photos/heldout) are of each evaluation. A row that is there is left as it is: remove its folder to make it anew.
 set -euo pipefail
 program=$1
 shift
@@ -19,15 +20,16 @@ row() {
   if [ ! -d "$folder/model" ]; then
     [ -d "$folder-start" ] || "$program" compress "$teacher" --fold-cross-attention --dtype f32 $compress -o "$folder-start"
     "$program" train adversarial recipes/demo/adversarial.toml --resume --set "model.folder=$folder-start" \
-      --set "discriminator.backbone=$teacher" --set "run.out=$folder" ${STEPS:+--set "run.steps=$STEPS"} "$@"
+      --set "discriminator.backbone=$teacher" --set "run.out=$folder" ${STEPS:+--set "run.steps=$STEPS"} "$@" ${OPTIONS:-}
   fi
+  [ "$clips" != 0 ] || return 0
   [ -e "$folder.json" ] || "$program" evaluate --model "$folder/model" --clips "$clips" --buckets 20,40 --photos "$photos" --json >"$folder.json.part"
   [ -e "$folder.json" ] || mv "$folder.json.part" "$folder.json"
 }
 
 teacher_at() {
   local json=$runs/ladder/teacher-$1.json
-  [ -e "$json" ] && return
+  [ ! -e "$json" ] && [ "$clips" != 0 ] || return 0
   "$program" evaluate --model "$teacher" --steps "$1" --clips "$clips" --buckets 20,40 --photos "$photos" --json >"$json.part" && mv "$json.part" "$json"
 }
 
@@ -38,7 +40,7 @@ for name in ${@:-teacher svd-512-one-step mobilevd-temporal mobilevd-pruned mobi
   case $name in
     teacher)
       for steps in 1 2 4 25; do teacher_at $steps; done
-      cp "$runs/ladder/teacher-25.json" "$runs/ladder/svd-512-folded.json" ;;  # the same function
+      [ "$clips" = 0 ] || cp "$runs/ladder/teacher-25.json" "$runs/ladder/svd-512-folded.json" ;;  # the same function
     svd-512-one-step) row $name "" --set pruning.kind=none ;;
     mobilevd-temporal) row $name "$multiscale" --set pruning.kind=none ;;
     mobilevd-pruned) row $name "$multiscale" ;;
