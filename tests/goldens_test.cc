@@ -33,13 +33,13 @@ fs::path ModelOf(const SafetensorsFile& golden) {
 }
 
 // f32: executors differ from the f64 truth by the order of sums alone; the contract says 1e-4.
-// bf16: at most a quarter more than what diffusers' own bf16 run differs from the same truth, as the golden
-// records it: that figure is one draw of rounding, which other inputs and weights of one network change by a
-// fifth either way.
+// bf16: at most a tenth more than what diffusers' own bf16 run differs from the same truth, as the golden
+// records it. With AVX512-BF16 the worst of nineteen goldens is 1.00 times that, the next 0.90; other
+// instruction sets sum in another order.
 double Bound(const SafetensorsFile& golden, DType dtype) {
   if (dtype == DType::kF32) return 1e-4;
   const auto found = golden.metadata().find("bf16_rel_rms");
-  return found == golden.metadata().end() ? 5e-2 : std::strtod(found->second.c_str(), nullptr) * 1.25;
+  return found == golden.metadata().end() ? 5e-2 : std::strtod(found->second.c_str(), nullptr) * 1.1;
 }
 
 class GoldensTest : public testing::TestWithParam<Setting> {};

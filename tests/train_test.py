@@ -53,7 +53,7 @@ def test_resume_is_exact(tmp):
 
 
 def test_interrupt_saves(tmp):
-    """SIGINT writes a checkpoint of that very step and exits with 6; a second run needs --resume."""
+    """SIGINT writes a checkpoint of that very step and exits with 6; a second run needs --resume; --export takes it."""
     options = dict(TINY, **{"run.steps": 1000, "checkpoint.steps": 0})
     run = subprocess.Popen(command("diffusion", tmp / "run", options), stderr=subprocess.PIPE, text=True)
     log = tmp / "run" / "metrics.jsonl"
@@ -68,6 +68,14 @@ def test_interrupt_saves(tmp):
     assert "--resume" in refused.stderr, refused.stderr
     changed = train("diffusion", tmp / "run", dict(options, **{"optimiser.lr": 5e-4}), "--resume", expect=2)
     assert "optimiser.lr" in changed.stderr, changed.stderr
+    before = log.read_text()
+    model = pathlib.Path(train("diffusion", tmp / "run", options, "--export").stdout.strip())
+    exported = tensor_bytes(model / "unet" / "diffusion_pytorch_model.safetensors")
+    average = tensor_bytes(newest(tmp / "run") / "ema.safetensors")
+    assert exported == {name.removeprefix("unet."): value for name, value in average.items()}, "the average is exported"
+    assert log.read_text() == before, "no step was done"
+    none = train("diffusion", tmp / "none", options, "--export", expect=2)
+    assert "holds no checkpoint" in none.stderr, none.stderr
 
 
 def test_export_runs(tmp):

@@ -144,6 +144,9 @@ void DeclareRun(CLI::App& app, const std::shared_ptr<TrainRunOptions>& o) {
       ->check(CLI::Range(1e-6, 1e6));
   app.add_flag("--resume", o->resume,
                "Continue from the run's newest checkpoint, or begin where it has none");
+  app.add_flag("--export", o->export_only,
+               "Write the model of the run's newest checkpoint, as a run does at its end, and stop")
+      ->excludes("--resume");
 }
 
 struct BenchFlags {
@@ -177,7 +180,8 @@ Exit RunTrain(Session& session, const TrainRunOptions& o) {
   hooks.cancel = session.cancel;
   hooks.note = [&](const std::string& text) { line.Note(text); };
   hooks.status = [&](const std::string& text) { line.Show(text); };
-  const TrainResult result = Kind<Config>::kTrain(config, o.resume, hooks);
+  const RunMode mode = o.export_only ? RunMode::kExport : o.resume ? RunMode::kResume : RunMode::kNew;
+  const TrainResult result = Kind<Config>::kTrain(config, mode, hooks);
   if (session.json) {
     nlohmann::json object = {{"steps", result.steps}, {"cancelled", result.cancelled}, {"model", nullptr}};
     if (!result.model.empty()) object["model"] = result.model.string();

@@ -11,7 +11,7 @@ namespace mvd::cli {
 struct TrainRunOptions {
   std::string file;                    // TOML; empty: defaults
   std::vector<std::string> overrides;  // key=value
-  bool dry_run = false, resume = false;
+  bool dry_run = false, resume = false, export_only = false;
   double rate = 0.1;  // TFLOP/s that a process sustains, for the plan
 };
 

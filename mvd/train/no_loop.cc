@@ -13,10 +13,10 @@ namespace {
 }  // namespace
 
 bool CanTrain() { return false; }
-TrainResult TrainDiffusion(const DiffusionConfig&, bool, const TrainHooks&) { Refuse(); }
-TrainResult TrainAutoencoder(const AutoencoderConfig&, bool, const TrainHooks&) { Refuse(); }
-TrainResult TrainAdversarial(const AdversarialConfig&, bool, const TrainHooks&) { Refuse(); }
-TrainResult TrainFeatures(const FeaturesConfig&, bool, const TrainHooks&) { Refuse(); }
+TrainResult TrainDiffusion(const DiffusionConfig&, RunMode, const TrainHooks&) { Refuse(); }
+TrainResult TrainAutoencoder(const AutoencoderConfig&, RunMode, const TrainHooks&) { Refuse(); }
+TrainResult TrainAdversarial(const AdversarialConfig&, RunMode, const TrainHooks&) { Refuse(); }
+TrainResult TrainFeatures(const FeaturesConfig&, RunMode, const TrainHooks&) { Refuse(); }
 BenchStepResult BenchStep(const BenchStepOptions&) { Refuse(); }
 
 }  // namespace mvd

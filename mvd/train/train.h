@@ -18,6 +18,12 @@ struct TrainHooks {
   std::function<void(const std::string&)> status;  // one line that the next replaces
 };
 
+enum class RunMode {
+  kNew,     // refuses a run folder that has checkpoints
+  kResume,  // from the newest checkpoint; from the beginning where there is none
+  kExport,  // no step: the newest checkpoint becomes RUN/model
+};
+
 struct TrainResult {
   int64_t steps = 0;  // done in all
   bool cancelled = false;
@@ -25,13 +31,12 @@ struct TrainResult {
 };
 
 // Runs until run.steps, writes RUN/{config.toml,metrics.jsonl,tensorboard,checkpoints,samples} on the way and
-// RUN/model at the end. `resume`: continues from the newest checkpoint (from none: begins); without it a run
-// folder that has checkpoints is refused. Errors: kUsage for options that do not fit the run or the machine,
+// RUN/model at the end. Errors: kUsage for options that do not fit the run or the machine,
 // kBadInput naming file and tensor, kCheckFailed where losses stay not finite.
-TrainResult TrainDiffusion(const DiffusionConfig& config, bool resume, const TrainHooks& hooks);
-TrainResult TrainAutoencoder(const AutoencoderConfig& config, bool resume, const TrainHooks& hooks);
-TrainResult TrainAdversarial(const AdversarialConfig& config, bool resume, const TrainHooks& hooks);
-TrainResult TrainFeatures(const FeaturesConfig& config, bool resume, const TrainHooks& hooks);
+TrainResult TrainDiffusion(const DiffusionConfig& config, RunMode mode, const TrainHooks& hooks);
+TrainResult TrainAutoencoder(const AutoencoderConfig& config, RunMode mode, const TrainHooks& hooks);
+TrainResult TrainAdversarial(const AdversarialConfig& config, RunMode mode, const TrainHooks& hooks);
+TrainResult TrainFeatures(const FeaturesConfig& config, RunMode mode, const TrainHooks& hooks);
 
 // Whether this program can train, and if not why.
 bool CanTrain();

@@ -1,6 +1,7 @@
 #include "mvd/train/loop/adversarial.h"
 
 #include <ATen/ATen.h>
+#include <c10/core/GradMode.h>
 #include <gtest/gtest.h>
 #include <torch/csrc/autograd/autograd.h>
 

@@ -25,7 +25,7 @@ constexpr int64_t kMostBadSteps = 10;  // in a row; then the run ends with the n
 
 class Run {
  public:
-  Run(TrainTask& task, Communicator& group, bool resume, const TrainHooks& hooks)
+  Run(TrainTask& task, Communicator& group, RunMode mode, const TrainHooks& hooks)
       : task_(task),
         group_(group),
         hooks_(hooks),
@@ -35,8 +35,10 @@ class Run {
         source_(MakeClipSource(task.common.data, task.seed, group.rank(), group.world(),
                                kBatchesAhead * task.common.run.batch, hooks.note)),
         reducer_(task.trained, task.backward_order, group) {
-    Start(resume);
+    Start(mode);
   }
+
+  TrainResult ExportOnly() { return {state_.step, false, Export()}; }
 
   TrainResult Loop() {
     const RunSection& run = task_.common.run;
@@ -73,20 +75,24 @@ class Run {
     return folder_;
   }
 
-  void Start(bool resume) {
-    if (!resume && store_.Newest())
+  void Start(RunMode mode) {
+    if (mode == RunMode::kNew && store_.Newest())
       ThrowUsage(folder_.string(), " holds a run's checkpoints; --resume continues it");
     state_ = MakeState(task_);
-    if (resume) {
+    if (mode != RunMode::kNew) {
       if (const std::optional<Checkpoint> found = store_.LoadNewest()) {
         state_ = RestoreState(task_, *found, group_.world(), rank0() ? hooks_.note : nullptr);
         source_->Seek(state_.positions[size_t(group_.rank())]);
-        Tell("continuing at step " + std::to_string(state_.step));
+        Tell((mode == RunMode::kExport ? "checkpoint of step " : "continuing at step ") +
+             std::to_string(state_.step));
+      } else if (mode == RunMode::kExport) {
+        ThrowUsage(folder_.string(), " holds no checkpoint that --export could take");
       }
     }
     group_.Gather("loaded");  // nobody writes while another still reads
-    if (!rank0()) return;
-    if (resume) store_.DropAfter(state_.step);  // damaged ones that were passed over; this run makes its own
+    if (!rank0() || mode == RunMode::kExport) return;
+    if (mode == RunMode::kResume)
+      store_.DropAfter(state_.step);  // damaged ones that were passed over; this run makes its own
     WriteFile(folder_ / "config.toml", task_.config_toml);
     log_.emplace(task_, hooks_, state_.step);
   }
@@ -246,9 +252,9 @@ class Run {
 
 }  // namespace
 
-TrainResult RunTraining(TrainTask& task, Communicator& group, bool resume, const TrainHooks& hooks) {
-  Run run(task, group, resume, hooks);
-  return run.Loop();
+TrainResult RunTraining(TrainTask& task, Communicator& group, RunMode mode, const TrainHooks& hooks) {
+  Run run(task, group, mode, hooks);
+  return mode == RunMode::kExport ? run.ExportOnly() : run.Loop();
 }
 
 }  // namespace mvd

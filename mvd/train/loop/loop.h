@@ -8,6 +8,6 @@
 namespace mvd {
 
 // Runs `task` as TrainDiffusion's comment in train.h says.
-TrainResult RunTraining(TrainTask& task, Communicator& group, bool resume, const TrainHooks& hooks);
+TrainResult RunTraining(TrainTask& task, Communicator& group, RunMode mode, const TrainHooks& hooks);
 
 }  // namespace mvd

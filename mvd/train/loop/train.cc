@@ -27,7 +27,7 @@ namespace {
 }
 
 template <class Config>
-TrainResult Train(const Config& config, bool resume, const TrainHooks& hooks,
+TrainResult Train(const Config& config, RunMode mode, const TrainHooks& hooks,
                   TrainTask (*make_task)(const Config&, at::Device)) {
   const Processes processes = ReadProcesses();
   PrepareTorch(config.run.threads);
@@ -43,7 +43,7 @@ TrainResult Train(const Config& config, bool resume, const TrainHooks& hooks,
   try {
     Communicator group(processes, device);
     TrainTask task = make_task(config, device);
-    return RunTraining(task, group, resume, hooks);
+    return RunTraining(task, group, mode, hooks);
   } catch (const c10::Error& error) {
     Rethrow(error);
   }
@@ -53,20 +53,20 @@ TrainResult Train(const Config& config, bool resume, const TrainHooks& hooks,
 
 bool CanTrain() { return true; }
 
-TrainResult TrainDiffusion(const DiffusionConfig& config, bool resume, const TrainHooks& hooks) {
-  return Train(config, resume, hooks, MakeDiffusionTask);
+TrainResult TrainDiffusion(const DiffusionConfig& config, RunMode mode, const TrainHooks& hooks) {
+  return Train(config, mode, hooks, MakeDiffusionTask);
 }
 
-TrainResult TrainAutoencoder(const AutoencoderConfig& config, bool resume, const TrainHooks& hooks) {
-  return Train(config, resume, hooks, MakeAutoencoderTask);
+TrainResult TrainAutoencoder(const AutoencoderConfig& config, RunMode mode, const TrainHooks& hooks) {
+  return Train(config, mode, hooks, MakeAutoencoderTask);
 }
 
-TrainResult TrainAdversarial(const AdversarialConfig& config, bool resume, const TrainHooks& hooks) {
-  return Train(config, resume, hooks, MakeAdversarialTask);
+TrainResult TrainAdversarial(const AdversarialConfig& config, RunMode mode, const TrainHooks& hooks) {
+  return Train(config, mode, hooks, MakeAdversarialTask);
 }
 
-TrainResult TrainFeatures(const FeaturesConfig& config, bool resume, const TrainHooks& hooks) {
-  return Train(config, resume, hooks, MakeFeaturesTask);
+TrainResult TrainFeatures(const FeaturesConfig& config, RunMode mode, const TrainHooks& hooks) {
+  return Train(config, mode, hooks, MakeFeaturesTask);
 }
 
 }  // namespace mvd
