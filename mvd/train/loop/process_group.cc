@@ -9,7 +9,7 @@
 #include <torch/csrc/distributed/c10d/PrefixStore.hpp>
 #include <torch/csrc/distributed/c10d/ProcessGroupGloo.hpp>
 #include <torch/csrc/distributed/c10d/TCPStore.hpp>
-#ifdef USE_C10D_NCCL
+#ifdef MVD_NCCL
 #include <torch/csrc/distributed/c10d/ProcessGroupNCCL.hpp>
 #endif
 
@@ -70,7 +70,7 @@ Backend MakeGloo(const Store& store, const Processes& processes) {
 // `host`: whether sums take tensors on the CPU only.
 Backend MakeBackend(const Store& store, const Processes& processes, [[maybe_unused]] at::Device device,
                     bool* host) {
-#ifdef USE_C10D_NCCL
+#ifdef MVD_NCCL
   if (device.is_cuda()) {
     *host = false;
     auto options = c10d::ProcessGroupNCCL::Options::create();
