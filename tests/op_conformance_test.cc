@@ -39,7 +39,7 @@ constexpr double kBF16Tolerance = 1e-2;
 std::vector<Contender> Contenders() {
   std::vector<Contender> list;
   for (const IsaLevel& level : IsaLevels()) {
-    if (!level.supported()) continue;
+    if (!level.supported() || !OneDnnAllows(level)) continue;
     const std::string isa(level.name);
     list.push_back({"cpu f32 " + isa, MakeCpuExecutor, DType::kF32, isa});
     if (level.bf16) list.push_back({"cpu bf16 " + isa, MakeCpuExecutor, DType::kBF16, isa});

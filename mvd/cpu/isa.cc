@@ -70,13 +70,12 @@ constexpr IsaLevel kLevels[] = {
 #endif
 };
 
-// Levels are sets of bits, each holding those below it. ONEDNN_MAX_CPU_ISA and LimitOneDnn can lower oneDNN's
-// own.
+}  // namespace
+
+// Levels are sets of bits, each holding those below it.
 bool OneDnnAllows(const IsaLevel& level) {
   return (int(dnnl::get_effective_cpu_isa()) & level.onednn) == level.onednn;
 }
-
-}  // namespace
 
 void LimitOneDnn(const IsaLevel& level) { dnnl::set_max_cpu_isa(cpu_isa(level.onednn)); }
 
@@ -92,6 +91,8 @@ const IsaLevel& FindIsa(std::string_view name) {
   std::string names = "auto";
   for (const IsaLevel& level : kLevels) {
     if (level.name == name && !level.supported()) ThrowUsage("isa ", name, ": this processor lacks it");
+    if (level.name == name && !OneDnnAllows(level))
+      ThrowUsage("isa ", name, ": oneDNN is held to less, see ONEDNN_MAX_CPU_ISA");
     if (level.name == name || (name == "auto" && level.supported() && OneDnnAllows(level))) best = &level;
     names += ", " + std::string(level.name);
   }

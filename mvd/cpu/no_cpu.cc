@@ -18,6 +18,7 @@ std::unique_ptr<Executor> MakeCpuExecutor(const ExecOptions&) { Refuse(); }
 std::span<const IsaLevel> IsaLevels() { return {}; }
 const IsaLevel& FindIsa(std::string_view) { Refuse(); }
 void LimitOneDnn(const IsaLevel&) { Refuse(); }
+bool OneDnnAllows(const IsaLevel&) { return false; }
 std::string OneDnnVersion() { return ""; }
 
 }  // namespace mvd
