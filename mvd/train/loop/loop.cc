@@ -23,6 +23,10 @@ namespace {
 constexpr int64_t kBatchesAhead = 2;   // that workers keep ready
 constexpr int64_t kMostBadSteps = 10;  // in a row; then the run ends with the node's name
 
+[[noreturn]] void RefuseExport(const fs::path& folder) {
+  ThrowUsage(folder.string(), " holds no checkpoint that --export could take");
+}
+
 class Run {
  public:
   Run(TrainTask& task, Communicator& group, RunMode mode, const TrainHooks& hooks)
@@ -86,7 +90,7 @@ class Run {
         Tell((mode == RunMode::kExport ? "checkpoint of step " : "continuing at step ") +
              std::to_string(state_.step));
       } else if (mode == RunMode::kExport) {
-        ThrowUsage(folder_.string(), " holds no checkpoint that --export could take");
+        RefuseExport(folder_);
       }
     }
     group_.Gather("loaded");  // nobody writes while another still reads
@@ -253,6 +257,8 @@ class Run {
 }  // namespace
 
 TrainResult RunTraining(TrainTask& task, Communicator& group, RunMode mode, const TrainHooks& hooks) {
+  // Nothing is made where a name was mistyped.
+  if (mode == RunMode::kExport && !fs::exists(task.common.run.out)) RefuseExport(task.common.run.out);
   Run run(task, group, mode, hooks);
   return mode == RunMode::kExport ? run.ExportOnly() : run.Loop();
 }
