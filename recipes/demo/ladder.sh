@@ -4,7 +4,7 @@
 #   recipes/demo/ladder.sh MOBILEVD [ROW ...]      rows bear the names of presets (mobilevd cost); none: all
 #   mobilevd repro 2 --demo runs/ladder; mobilevd repro ladder --demo runs/ladder -o ladder.svg
 # RUNS (runs) holds what is made, TEACHER (models/demo_teacher) is the teacher, STEPS (the recipe's) shortens each training,
-# OPTIONS go behind each training (OPTIONS="--run.device cuda --run.precision bf16 --data.workers 14" on a GPU), CLIPS (256; 0: none)
+# OPTIONS go behind each training (OPTIONS="--run.device cuda --run.precision tf32 --data.workers 13" on a GPU), CLIPS (256; 0: none)
 # and PHOTOS (photos/heldout) are of each evaluation. A row that is there is left as it is: remove its folder to make it anew.
 set -euo pipefail
 program=$1

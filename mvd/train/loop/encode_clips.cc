@@ -76,7 +76,7 @@ HostBatch FillHostBatch(const DiffusionModel& m, const std::vector<TrainingItem>
 
 // Pixels (B,T,H,W,3) on the device, in [-1,1].
 at::Tensor SignedFrames(const Networks& n, const at::Tensor& bytes) {
-  return bytes.to(n.device, /*non_blocking=*/true).to(at::kFloat).mul_(2.0 / 255).sub_(1);
+  return SignedBytes(bytes.to(n.device, /*non_blocking=*/true));
 }
 
 // (B,T,H,W,3) -> (B,T,h,w,C), unscaled.

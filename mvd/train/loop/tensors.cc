@@ -28,10 +28,12 @@ TensorView ViewOf(const at::Tensor& tensor) {
   return {DType::kF32, Shape(tensor.sizes().vec()), tensor.data_ptr<float>()};
 }
 
+at::Tensor SignedBytes(const at::Tensor& bytes) { return bytes.to(at::kFloat).mul_(2.0 / 255).sub_(1); }
+
 at::Tensor SignedPixels(const uint8_t* pixels, int64_t frames, int64_t height, int64_t width) {
   const at::Tensor bytes =
       at::from_blob(const_cast<uint8_t*>(pixels), {frames, 1, height, width, 3}, at::kByte);
-  return bytes.to(at::kFloat).mul_(2.0 / 255).sub_(1);
+  return SignedBytes(bytes);
 }
 
 Parameters Without(const std::string& prefix, const Parameters& all) {

@@ -12,6 +12,8 @@ namespace mvd {
 at::Tensor ToTorch(const TensorView& view);   // a copy, f32 on the CPU
 Tensor FromTorch(const at::Tensor& tensor);   // a copy, f32
 TensorView ViewOf(const at::Tensor& tensor);  // borrowed; contiguous f32 on the CPU
+// Bytes of any shape, on any device, as f32 in [-1,1].
+at::Tensor SignedBytes(const at::Tensor& bytes);
 // Pixels (T,H,W,3) of bytes -> (T,1,H,W,3) in [-1,1].
 at::Tensor SignedPixels(const uint8_t* pixels, int64_t frames, int64_t height, int64_t width);
 

@@ -43,6 +43,9 @@ TrainResult Train(const Config& config, RunMode mode, const TrainHooks& hooks,
   try {
     Communicator group(processes, device);
     TrainTask task = make_task(config, device);
+    if (config.run.record && task.kind != "diffusion")
+      ThrowUsage("run.record: expected `train diffusion`, found `train ", task.kind,
+                 "`, whose steps are not recorded");
     return RunTraining(task, group, mode, hooks);
   } catch (const c10::Error& error) {
     Rethrow(error);
