@@ -7,8 +7,8 @@
 namespace mvd {
 
 // The mean flow from a frame to the next, as a part of the frame's diagonal, at which the bucket stands at
-// its middle: 1 percent, which is 2.9 pixels at 256x128 and 11.7 at 1024x576.
-inline constexpr double kMiddleMotion = 0.01;
+// its middle: 0.3 percent, which is 0.86 pixels at 256x128 and 3.5 at 1024x576.
+inline constexpr double kMiddleMotion = 0.003;
 
 // motion_bucket_id = 255 r / (r + kMiddleMotion), r = mean |flow| in pixels between neighbouring frames of
 // the clip (so at its fps) / diagonal in pixels. 0 for a still clip, rising, below 255.

@@ -6,8 +6,8 @@ Builder::Builder(const SynthOptions& given, uint64_t index) : options(given), ra
   scene.width = int(given.width), scene.height = int(given.height), scene.frames = int(given.frames);
   aspect = double(given.width) / double(given.height);
   camera.resize(size_t(given.frames));
-  // From nearly still to half a frame in a tenth of a second, most between.
-  pace = random.LogRange(0.012f, 1.1f);
+  // From nearly still to a quarter of the frame's height in a clip of two seconds.
+  pace = random.LogRange(0.012f, 0.15f);
   if (given.pace > 0) pace = given.pace;
 }
 

@@ -225,7 +225,7 @@ TEST(Synth, MotionBucketRisesWithThePace) {
 
 TEST(Synth, MotionBucketFormula) {
   EXPECT_EQ(MotionBucket(0, 30, 40), 0);
-  EXPECT_DOUBLE_EQ(MotionBucket(0.5, 30, 40), 127.5);  // 1 percent of a diagonal of 50
+  EXPECT_DOUBLE_EQ(MotionBucket(0.15, 30, 40), 127.5);  // 0.3 percent of a diagonal of 50
   EXPECT_NEAR(MotionBucket(1e9, 30, 40), 255, 1e-6);
 }
 

@@ -33,8 +33,8 @@ void CheckConfig(const ConfigChecker& check, const VideoFeaturesConfig& config);
 // Input "clip" (B,T,H,W,3) in [-1,1]. Outputs "features" (B,1,1,1,features), each in (-1,1), so that no clip
 // outweighs the others; what they are trained for, "kind" (B,1,1,1,kinds), logits, and "motion" (B,1,1,1,
 // h*w*2), h = H/2^levels, the mean of all frames' flow by rows of cells; and what the layers before them are,
-// "flow" (B,T,h,w,2): the mean flow from a frame to the next of each cell, in fiftieths of the frame's
-// diagonal; the last frame's means nothing.
+// "flow" (B,T,h,w,2): the mean flow from a frame to the next of each cell, as a part of the frame's
+// diagonal by a scale of the training's (mvd/train/loop/features.cc); the last frame's means nothing.
 Graph BuildVideoFeatures(const VideoFeaturesConfig& config, int64_t batch);
 
 }  // namespace mvd

@@ -4,6 +4,7 @@
 #include <c10/core/GradMode.h>
 
 #include "mvd/base/error.h"
+#include "mvd/data/flow_motion.h"
 #include "mvd/engine/random_weights.h"
 #include "mvd/train/loop/data.h"
 #include "mvd/train/loop/export.h"
@@ -15,8 +16,9 @@
 namespace mvd {
 namespace {
 
-// Parts of the diagonal are mostly below 0.03: in fiftieths the error is of order one.
-constexpr double kFlowScale = 50;
+// Flow at which the motion bucket stands at its middle counts 2: errors of common clips are then of order
+// one.
+constexpr double kFlowScale = 2 / kMiddleMotion;
 
 TorchGraphOptions GraphOptions(const FeaturesConfig& config, bool guard) {
   TorchGraphOptions options;
