@@ -188,12 +188,25 @@ def test_autoencoder(tmp):
     assert a == b, "the exported pipeline carries the autoencoder unchanged"
 
 
+def test_equivariance(tmp):
+    """Latents of a part of a picture come near that part of the latents, where the loss asks for it."""
+    options = {"model.preset": "svd-tiny", "model.taesd": json.dumps(TAESD), "data.height": 32, "data.width": 48,
+               "run.steps": 60, "run.threads": 1, "run.batch": 2, "samples.steps": 0, "heldout.steps": 0,
+               "schedule.warmup_steps": 5, "optimiser.lr": 2e-3}
+    distance = []
+    for weight in (1e-9, 0.3):
+        train("autoencoder", tmp / str(weight), dict(options, **{"loss.equivariance": weight}))
+        last = [x["loss_equivariance"] for x in lines(tmp / str(weight))][-20:]
+        distance.append(sum(last) / len(last))
+    assert distance[1] < 0.7 * distance[0], distance
+
+
 def test_adversarial(tmp):
     """The discriminator begins at its sample, learns, judges the decoder, resumes to the byte and is not exported."""
     options = {"model.preset": "svd-tiny", "model.taesd": json.dumps(TAESD), "data.height": 32, "data.width": 48,
                "run.steps": 30, "run.threads": 1, "run.batch": 2, "samples.steps": 0, "heldout.steps": 30, "heldout.clips": 2,
                "schedule.warmup_steps": 5, "optimiser.lr": 1e-3, "loss.adversarial": 0.05, "loss.adversarial_start": 20,
-               "loss.moved": 0.5, "data.workers": 2}
+               "loss.equivariance": 0.1, "data.workers": 2}
     train("autoencoder", tmp / "whole", options)
     train("autoencoder", tmp / "parts", dict(options, **{"run.steps": 17}))
     train("autoencoder", tmp / "parts", options, "--resume")

@@ -125,8 +125,8 @@ struct AutoencoderConfig : CommonConfig {
   double edges = 0.25;        // weight of the L1 error of Laplacian pyramids
   double latent_norm = 0.01;  // weight of (mean^2 + (std-1)^2) of latents: what diffusion expects
   double latent_noise = 0;    // standard deviation of noise put on latents before decoding
-  double moved = 0;           // share of the pictures whose latents are moved before decoding (loop/warp.h)
-  double adversarial = 0;     // weight of a patch discriminator's judgement; 0: there is none
+  double equivariance = 0;  // weight of the distance of moved latents from the moved picture's (loop/warp.h)
+  double adversarial = 0;   // weight of a patch discriminator's judgement; 0: there is none
   int64_t adversarial_start = 50000;  // samples after which it begins
 
   AutoencoderConfig();

@@ -275,8 +275,8 @@ std::vector<Option> ListOptions(AutoencoderConfig& config) {
   list.Number("latent_noise", config.latent_noise, 0, 10, "",
               "standard deviation of noise on latents before decoding");
   list.Number(
-      "moved", config.moved, 0, 1, "",
-      "share of the pictures whose latents are moved before decoding, and are to show the picture moved");
+      "equivariance", config.equivariance, 0, 1e6, "",
+      "weight of the squared distance, in variances, of moved latents from those of the moved picture");
   list.Number("adversarial", config.adversarial, 0, 1e6, "",
               "weight of a patch discriminator's judgement, which is trained along; 0: there is none");
   list.Number("adversarial_start", config.adversarial_start, 0, kMany, "samples",

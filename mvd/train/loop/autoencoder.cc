@@ -42,18 +42,28 @@ struct Reconstruction {
   at::Tensor latent, image;
 };
 
-// A trained half comes from `weights`, the other from the model's own. `to_decode` says of latents what is
-// decoded.
-template <class ToDecode>
-Reconstruction Reconstruct(AutoencoderModel& m, const Parameters& weights, const at::Tensor& images,
-                           const ToDecode& to_decode, GraphCache& graphs) {
+// A trained half comes from `weights`, the other from the model's own.
+Parameters BothHalves(const AutoencoderModel& m, const Parameters& weights) {
   Parameters all = weights;
   all.insert(m.all.begin(), m.all.end());
+  return all;
+}
+
+at::Tensor Encode(AutoencoderModel& m, const Parameters& all, const at::Tensor& images, GraphCache& graphs) {
   const int64_t n = images.size(0), h = images.size(2), w = images.size(3);
   const TorchGraph& encoder =
       graphs.Get({"encoder", n, 1, h, w}, [&] { return BuildTaesdEncoder(m.taesd, n, h, w); });
+  return encoder.Run(all, {{"image", images}}).at("latent");
+}
+
+// `to_decode` says of latents what is decoded.
+template <class ToDecode>
+Reconstruction Reconstruct(AutoencoderModel& m, const Parameters& weights, const at::Tensor& images,
+                           const ToDecode& to_decode, GraphCache& graphs) {
+  const Parameters all = BothHalves(m, weights);
+  const int64_t n = images.size(0), h = images.size(2), w = images.size(3);
   Reconstruction r;
-  r.latent = encoder.Run(all, {{"image", images}}).at("latent");
+  r.latent = Encode(m, all, images, graphs);
   const at::Tensor decoded = to_decode(r.latent);
   const int64_t lh = decoded.size(2), lw = decoded.size(3);
   const TorchGraph& decoder =
@@ -84,17 +94,20 @@ Judgement Judge(const Parameters& weights, const at::Tensor& images, const at::T
   return {logits(weights, images), logits(weights, made.detach()), logits(fixed, made)};
 }
 
-// What is looked at of each image; empty where a run looks at whole ones alone.
-std::vector<Window> Windows(const AutoencoderConfig& c, const std::vector<TrainingItem>& items,
-                            int64_t images) {
-  if (c.moved <= 0) return {};
+// How far the latents of a part of each picture are from that part of its latents, in parts of each channel's
+// variance: small latents are not the way out. To decode moved latents instead, and ask for the moved
+// picture, teaches the encoder to lay a pattern under them by which the decoder sees how they were moved.
+at::Tensor Equivariance(AutoencoderModel& m, const Parameters& weights,
+                        const std::vector<TrainingItem>& items, const at::Tensor& images,
+                        const at::Tensor& latent, GraphCache& graphs) {
   std::vector<Window> windows;
   for (const TrainingItem& item : items) {
-    const double share = item.sample < kHeldOutSamples ? c.moved : 0;
-    windows.insert(windows.end(), size_t(images) / items.size(),
-                   DrawWindow(uint64_t(c.run.seed), item.sample, share));
+    windows.insert(windows.end(), size_t(images.size(0)) / items.size(),
+                   DrawWindow(uint64_t(m.config.run.seed), item.sample));
   }
-  return windows;
+  const at::Tensor part = Encode(m, BothHalves(m, weights), LookThrough(windows, images), graphs);
+  const at::Tensor distance = (part - LookThrough(windows, latent)).square().mean({0, 1, 2, 3});
+  return (distance / latent.var({0, 1, 2, 3}, false)).mean();
 }
 
 TrainLoss LossOf(AutoencoderModel& m, const Parameters& weights, const std::vector<TrainingItem>& items,
@@ -103,12 +116,12 @@ TrainLoss LossOf(AutoencoderModel& m, const Parameters& weights, const std::vect
   for (const TrainingItem& item : items)
     pictures.push_back(
         SignedPixels(item.clip.pixels.data(), item.clip.frames, item.clip.height, item.clip.width));
-  const at::Tensor given = at::cat(pictures).to(m.device);
+  const at::Tensor images = at::cat(pictures).to(m.device);
   at::Tensor noise;
   const AutoencoderConfig& c = m.config;
   if (c.latent_noise > 0) {
-    const int64_t f = ScaleFactor(m.taesd), frames = given.size(0) / int64_t(items.size());
-    const int64_t h = (given.size(2) + f - 1) / f, w = (given.size(3) + f - 1) / f;
+    const int64_t f = ScaleFactor(m.taesd), frames = images.size(0) / int64_t(items.size());
+    const int64_t h = (images.size(2) + f - 1) / f, w = (images.size(3) + f - 1) / f;
     std::vector<at::Tensor> parts;
     for (const TrainingItem& item : items) {
       parts.push_back(at::empty({frames, 1, h, w, m.taesd.latent_channels}, at::kFloat));
@@ -117,13 +130,9 @@ TrainLoss LossOf(AutoencoderModel& m, const Parameters& weights, const std::vect
     }
     noise = at::cat(parts).to(m.device) * c.latent_noise;
   }
-  const std::vector<Window> windows = Windows(c, items, given.size(0));
-  const auto to_decode = [&](const at::Tensor& latent) {
-    const at::Tensor seen = windows.empty() ? latent : LookThrough(windows, latent);
-    return noise.defined() ? seen + noise : seen;
-  };
-  const Reconstruction r = Reconstruct(m, weights, given, to_decode, guard ? m.guarded : m.graphs);
-  const at::Tensor images = windows.empty() ? given : LookThrough(windows, given);
+  const auto to_decode = [&](const at::Tensor& latent) { return noise.defined() ? latent + noise : latent; };
+  GraphCache& graphs = guard ? m.guarded : m.graphs;
+  const Reconstruction r = Reconstruct(m, weights, images, to_decode, graphs);
   TrainLoss loss{.value = at::zeros({}, images.options()), .sigma = {}, .parts = {}};
   const auto add = [&](const char* name, double weight, const at::Tensor& value) {
     loss.parts[name] = value.item<double>();
@@ -134,13 +143,15 @@ TrainLoss LossOf(AutoencoderModel& m, const Parameters& weights, const std::vect
   if (c.edges > 0) add("edges", c.edges, PyramidLoss(r.image, images).mean());
   const at::Tensor mean = r.latent.mean({0, 1, 2, 3}), deviation = r.latent.std({0, 1, 2, 3}, false);
   add("latent_norm", c.latent_norm, (mean.square() + (deviation - 1).square()).mean());
+  if (c.equivariance > 0)
+    add("equivariance", c.equivariance, Equivariance(m, weights, items, images, r.latent, graphs));
   // Held-out losses say how near pictures are, whoever judges them.
   const bool judged =
       items.front().sample >= uint64_t(c.adversarial_start) && items.front().sample < kHeldOutSamples;
   // Named from the first step on: processes add up their parts, and one may begin a step before another.
   if (c.adversarial > 0) loss.parts["adversarial"] = loss.parts["discriminator"] = 0;
   if (c.adversarial > 0 && judged) {
-    const Judgement j = Judge(weights, images, r.image, guard ? m.guarded : m.graphs);
+    const Judgement j = Judge(weights, images, r.image, graphs);
     add("adversarial", c.adversarial, GeneratorLoss(j.made_for_generator));
     add("discriminator", 1, DiscriminatorLoss(j.real, j.made));
   }

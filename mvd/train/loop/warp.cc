@@ -10,9 +10,8 @@
 
 namespace mvd {
 
-Window DrawWindow(uint64_t seed, uint64_t sample, double share) {
+Window DrawWindow(uint64_t seed, uint64_t sample) {
   const std::array<double, 4> u = DrawUniforms(seed, sample);
-  if (u[0] >= share) return {};
   const double side = 1 - u[1] / 2;
   return {.side = side, .x = (u[2] - 0.5) * (1 - side), .y = (u[3] - 0.5) * (1 - side)};
 }

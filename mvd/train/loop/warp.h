@@ -15,9 +15,8 @@ struct Window {
   double side = 1, x = 0, y = 0;
 };
 
-// Of (seed, sample), in `share` of the samples: side between 1/2 and 1, anywhere in the picture. Else all of
-// it.
-Window DrawWindow(uint64_t seed, uint64_t sample, double share);
+// Of (seed, sample): side between 1/2 and 1, anywhere in the picture.
+Window DrawWindow(uint64_t seed, uint64_t sample);
 
 // (N,1,h,w,C), pictures or latents -> the same shape: each one's window stretched over the whole, bilinear.
 at::Tensor LookThrough(const std::vector<Window>& windows, const at::Tensor& x);
