@@ -1,5 +1,5 @@
 // Pictures gone into, and their latents likewise: what teaches an autoencoder that latents move as pictures
-// do (equivariance, as EQ-VAE asks for it: arXiv 2502.09509). Where they do, the denoiser can show motion by
+// do (equivariance; EQ-VAE, arXiv 2502.09509, asks for it by decoding). Where they do, the denoiser can show motion by
 // mixing neighbouring latents, the same way in every channel.
 #pragma once
 
