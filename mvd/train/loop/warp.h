@@ -1,6 +1,6 @@
 // Pictures gone into, and their latents likewise: what teaches an autoencoder that latents move as pictures
-// do (equivariance; EQ-VAE, arXiv 2502.09509, asks for it by decoding). Where they do, the denoiser can show motion by
-// mixing neighbouring latents, the same way in every channel.
+// do (equivariance; EQ-VAE, arXiv 2502.09509, asks for it by decoding). Where they do, the denoiser can show
+// motion by mixing neighbouring latents, the same way in every channel.
 #pragma once
 
 #include <ATen/core/Tensor.h>
