@@ -107,7 +107,8 @@ at::Tensor Equivariance(AutoencoderModel& m, const Parameters& weights,
   }
   const at::Tensor part = Encode(m, BothHalves(m, weights), LookThrough(windows, images), graphs);
   const at::Tensor distance = (part - LookThrough(windows, latent)).square().mean({0, 1, 2, 3});
-  return (distance / latent.var({0, 1, 2, 3}, false)).mean();
+  constexpr double kLeast = 1e-6;  // a channel that is dead costs nothing, and is no division by zero
+  return (distance / latent.var({0, 1, 2, 3}, false).clamp_min(kLeast)).mean();
 }
 
 TrainLoss LossOf(AutoencoderModel& m, const Parameters& weights, const std::vector<TrainingItem>& items,

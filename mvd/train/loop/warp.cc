@@ -12,8 +12,8 @@ namespace mvd {
 
 Window DrawWindow(uint64_t seed, uint64_t sample) {
   const std::array<double, 4> u = DrawUniforms(seed, sample);
-  const double side = 1 - u[1] / 2;
-  return {.side = side, .x = (u[2] - 0.5) * (1 - side), .y = (u[3] - 0.5) * (1 - side)};
+  const double side = 1 - u[0] / 2;
+  return {.side = side, .x = (u[1] - 0.5) * (1 - side), .y = (u[2] - 0.5) * (1 - side)};
 }
 
 at::Tensor LookThrough(const std::vector<Window>& windows, const at::Tensor& x) {
