@@ -29,7 +29,7 @@ class DemoTest(ProgramTest):
         self.assertEqual((made["frames"], made["width"], made["height"]), (14, 256, 128))
         recipe = json.loads(self.expect(0, "inspect", clip, "--json").stdout)["recipe"]
         self.assertEqual(recipe["model"], "demo")  # a name, no place on this machine
-        self.assertEqual(recipe["options"]["motion_bucket_id"], 90)  # as the README says
+        self.assertEqual(recipe["options"]["motion_bucket_id"], 70)  # as the README says
         again = self.folder / "b.webm"
         self.expect(0, "generate", "--recipe", clip, "-o", again)
         self.assertEqual(clip.read_bytes(), again.read_bytes())

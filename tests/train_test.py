@@ -106,14 +106,14 @@ def test_one_step_ladder(tmp):
     options.update({"model.folder": small, "discriminator.backbone": teacher, "discriminator.width": 32,
                     "discriminator.warmup_steps": 3, "discriminator.r1_every": 2, "pruning.kind": "learned",
                     "pruning.keep": 4, "run.steps": 12, "heldout.steps": 6, "heldout.clips": 1, "samples.steps": 12,
-                    "samples.count": 1})
+                    "samples.count": 1, "generator.frame_noise": "shared", "discriminator.taps": "layers"})
     train("adversarial", tmp / "whole", options)
     train("adversarial", tmp / "parts", dict(options, **{"run.steps": 7}))
     model = pathlib.Path(train("adversarial", tmp / "parts", options, "--resume").stdout.strip())
     assert_equal_checkpoints(tmp / "whole", tmp / "parts")
     config = json.loads((model / "unet" / "config.json").read_text())
     assert len(config["kept_temporal_blocks"]) == 4 and config["funnels_merged"] and config["temporal_multiscale"] == 2
-    assert config["sampling"]["steps"] == 1, config["sampling"]
+    assert config["sampling"]["steps"] == 1 and config["sampling"]["frame_noise"] == "shared", config["sampling"]
     last = lines(tmp / "parts")[-1]
     importance = {key[11:]: value for key, value in last.items() if key.startswith("importance.")}
     assert len(importance) == 12, importance  # of every temporal block

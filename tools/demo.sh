@@ -11,7 +11,7 @@ echo
 echo "The clip: $PWD/out/demo.mp4 and $PWD/out/demo.webp"
 echo "Try next:"
 echo "  $program generate YOUR.jpg -o out/yours.mp4                        # any picture"
-echo "  $program generate $photo -o out/more.mp4 --motion-bucket-id 130     # more motion; --seed 7: another one"
+echo "  $program generate $photo -o out/more.mp4 --motion-bucket-id 100     # more motion; --seed 7: another one"
 echo "  $program generate $photo -o out/teacher.mp4 --model demo_teacher       # its teacher, 4 steps"
 echo "  $program inspect out/demo.mp4                                       # the recipe that it carries"
 echo "  $program generate $photo --model path/to/stable-video-diffusion-img2vid -o out/svd.mp4"

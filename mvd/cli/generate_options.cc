@@ -120,12 +120,14 @@ void Complete(const Model& model, GenerateOptions& o) {
   Default<double>(o.min_guidance_scale, -1, d.min_guidance_scale);
   Default<double>(o.max_guidance_scale, -1, d.max_guidance_scale);
   Default<std::string>(o.decoder, "auto", d.decoder);
+  Default<std::string>(o.frame_noise, "auto", d.frame_noise);
   const int64_t factor = ScaleFactor(model.configs().vae);
   for (const auto& [flag, size] : {std::pair("--height", o.height), std::pair("--width", o.width)}) {
     if (size % factor != 0)
       ThrowUsage(flag, " ", size, ": expected a multiple of ", factor, ", the model's pixels a latent");
   }
   OneOf("--decoder", o.decoder, {"auto", "full", "tiny"});
+  OneOf("--frame-noise", o.frame_noise, {"independent", "shared"});
   OneOf("--fit", o.fit, {"crop", "stretch", "pad"});
   OneOf("--rng", o.rng, {"torch", "philox"});
   if (o.fps < 0.1 || o.fps > 1000) ThrowUsage("--fps ", o.fps, ": expected 0.1 to 1000");
@@ -148,6 +150,7 @@ SvdOptions PipelineOptions(const GenerateOptions& o, int64_t decode_chunk_size) 
   s.max_guidance_scale = o.max_guidance_scale;
   s.decode_chunk_size = decode_chunk_size;
   s.sampler = o.sampler;
+  s.shared_noise = o.frame_noise == kSharedNoise;
   s.guidance_batching = o.guidance_batching;
   CheckSvdOptions(s);
   return s;

@@ -18,7 +18,7 @@ struct GenerateOptions {
   double fps = 0, fps_id = -1, motion_bucket_id = -1, noise_aug_strength = -1;
   double min_guidance_scale = -1, max_guidance_scale = -1;
   std::string decode_chunk_size = "auto";
-  std::string decoder = "auto", sampler = "euler", fit = "crop", rng = "torch";
+  std::string decoder = "auto", sampler = "euler", frame_noise = "auto", fit = "crop", rng = "torch";
   int64_t seed = 42;
   std::string max_memory;
   bool guidance_batching = false, overwrite = false;
@@ -50,6 +50,8 @@ struct GenerateOptions {
       "Frames the decoder sees at once, part of the result; auto: as many as fit in memory");
     v("decoder", decoder, "--decoder", "auto, full, or tiny (TAESD)");
     v("sampler", sampler, "--sampler", "euler, heun, dpmpp_2m, one_step");
+    v("frame_noise", frame_noise, "--frame-noise",
+      "Where the frames begin: independent noise, shared, or auto (as the model learnt it)");
     v("fit", fit, "--fit",
       "How a picture of another shape is brought to size: crop, stretch (as diffusers), pad");
     v("rng", rng, "--rng", "Random numbers: torch (as torch.manual_seed on the CPU), philox");

@@ -4,6 +4,7 @@
 #include <array>
 #include <cmath>
 #include <cstdio>
+#include <numeric>
 #include <random>
 #include <set>
 
@@ -25,6 +26,19 @@ FloatClip Noise(const FloatClip& real, uint64_t seed) {
   std::mt19937 random{uint32_t(seed)};
   for (float& value : noise.rgb) value = float(random() >> 8) * 0x1p-24f;
   return noise;
+}
+
+// The same frames in any order: what a measure of clips that listens to time must hear.
+FloatClip Shuffled(const FloatClip& real, uint64_t seed) {
+  std::vector<int64_t> order(size_t(real.frames));
+  std::iota(order.begin(), order.end(), 0);
+  std::mt19937 random{uint32_t(seed)};
+  for (size_t i = order.size() - 1; i > 0; --i) std::swap(order[i], order[random() % (i + 1)]);
+  FloatClip shuffled = real;
+  shuffled.rgb.clear();
+  for (const int64_t t : order)
+    shuffled.rgb.insert(shuffled.rgb.end(), real.Frame(t).begin(), real.Frame(t).end());
+  return shuffled;
 }
 
 FeatureMatrix Rows(const FeatureMatrix& all, std::span<const int64_t> rows) {
@@ -106,6 +120,9 @@ void MeasureDistances(const std::vector<Subject>& subjects, const std::vector<Sy
   for (const Subject& subject : subjects) {
     if (subject.name != "real") add(subject.name, features.Of(subject.clips));
   }
+  std::vector<FloatClip> shuffled;
+  for (const FloatClip& clip : subjects[0].clips) shuffled.push_back(Shuffled(clip, seed + shuffled.size()));
+  add("shuffled", features.Of(shuffled));
   std::vector<FloatClip> more;
   for (const SynthClip& clip : others) more.push_back(ToFloat(clip.clip));
   if (more.size() == subjects[0].clips.size()) add("real", features.Of(more));

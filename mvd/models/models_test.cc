@@ -113,6 +113,17 @@ TEST(SvdUnetTest, OddLatentSizes) {
   EXPECT_EQ(graph.shape(graph.Find("up_blocks.1.upsamplers.0.conv")), Shape({1, 1, 23, 40, 1280}));
 }
 
+TEST(SvdUnetTest, EncoderTaps) {
+  const SvdUnetConfig config = FindPreset("svd").models.unet;
+  for (const auto& [taps, last] : {std::pair(EncoderTaps::kBlocks, Shape({1, 2, 4, 8, 320})),
+                                   std::pair(EncoderTaps::kLayers, Shape({1, 2, 8, 16, 320}))}) {
+    const Graph graph = BuildSvdUnet(config, 1, 2, 8, 16, {.encoder_taps = taps});
+    ASSERT_EQ(graph.outputs.size(), 4u);
+    EXPECT_EQ(OutputShape(graph, "down_blocks.0"), last);
+    EXPECT_EQ(OutputShape(graph, "down_blocks.3"), Shape({1, 2, 1, 2, 1280}));  // nothing is halved behind it
+  }
+}
+
 TEST(SvdUnetTest, InputsPhasesAndContext) {
   const Graph graph = BuildSvdUnet(FindPreset("svd").models.unet, 2, 14, 8, 16);
   const auto input = [&](const std::string& name) -> const Node& { return graph.node(graph.Find(name)); };
@@ -210,8 +221,8 @@ TEST(VideoFeaturesTest, OutputsFollowTheConfig) {
   for (const Output& output : graph.outputs) shapes[output.name] = graph.shape(output.value);
   EXPECT_EQ(shapes, (std::map<std::string, Shape>{{"features", Shape({2, 1, 1, 1, 32})},
                                                   {"kind", Shape({2, 1, 1, 1, 18})},
-                                                  {"motion", Shape({2, 1, 1, 1, 64})},
-                                                  {"flow", Shape({2, 14, 4, 8, 2})}}));
+                                                  {"motion", Shape({2, 1, 1, 1, 32})},
+                                                  {"damage", Shape({2, 1, 1, 1, 5})}}));
   VideoFeaturesConfig odd;
   odd.width = 120;
   EXPECT_THROW(CheckConfig(ConfigChecker("here"), odd), Error);

@@ -101,6 +101,7 @@ void ClipDefaults::Apply(const UnetSampling& s) {
   take(min_guidance_scale, s.min_guidance_scale), take(max_guidance_scale, s.max_guidance_scale);
   take(height, s.height), take(width, s.width);
   if (!s.decoder.empty()) decoder = s.decoder;
+  if (!s.frame_noise.empty()) frame_noise = s.frame_noise;
 }
 
 std::vector<std::string> PresetNames() {

@@ -32,6 +32,7 @@ struct ClipDefaults {
   double min_guidance_scale = 1, max_guidance_scale = 3;
   int64_t decode_chunk_size = 14;
   std::string decoder = "auto";  // auto: the full one where there is one
+  std::string frame_noise = "independent";
 
   // What a UNet's config says of it.
   void Apply(const UnetSampling& sampling);

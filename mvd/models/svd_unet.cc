@@ -237,9 +237,12 @@ Graph BuildSvdUnet(const SvdUnetConfig& config, int64_t batch, int64_t frames, i
   const size_t blocks = config.block_out_channels.size();
   for (size_t level = 0; level < blocks; ++level) {
     x = unet.Down(x, level);
-    if (options.encoder_taps) b.Output("down_blocks." + std::to_string(level), x);
+    if (options.encoder_taps == EncoderTaps::kNone) continue;
+    const bool halved = level + 1 < blocks;  // the last skip is what is handed on
+    const bool layers = options.encoder_taps == EncoderTaps::kLayers && halved;
+    b.Output("down_blocks." + std::to_string(level), layers ? unet.skips.end()[-2] : x);
   }
-  if (options.encoder_taps) return b.Finish();
+  if (options.encoder_taps != EncoderTaps::kNone) return b.Finish();
   x = unet.Mid(x);
   for (size_t index = 0; index < blocks; ++index) x = unet.Up(x, index);
 

@@ -54,6 +54,10 @@ struct UnetCompression {
   bool operator==(const UnetCompression&) const = default;
 };
 
+// The frames of a clip begin as one noise: what a one-step network lets through of it then stands still
+// instead of flickering (a shared part of the noise: arXiv 2305.10474, section 3.1).
+inline constexpr std::string_view kSharedNoise = "shared";
+
 // How a clip is made with this UNet where the user says nothing; a value below 0 is not said.
 struct UnetSampling {
   int64_t steps = -1;
@@ -63,6 +67,7 @@ struct UnetSampling {
   int64_t motion_bucket_id = -1;
   int64_t height = -1, width = -1;  // pixels
   std::string decoder;              // full | tiny: which autoencoder makes the frames; empty: not said
+  std::string frame_noise;          // independent | shared: of a clip's frames; empty: not said
 
   template <class V>
   void Visit(V&& v) {
@@ -72,6 +77,7 @@ struct UnetSampling {
     v.Extra("fps", fps, int64_t{-1}), v.Extra("motion_bucket_id", motion_bucket_id, int64_t{-1});
     v.Extra("height", height, int64_t{-1}), v.Extra("width", width, int64_t{-1});
     v.Extra("decoder", decoder, std::string());
+    v.Extra("frame_noise", frame_noise, std::string());
   }
   bool operator==(const UnetSampling&) const = default;
 };

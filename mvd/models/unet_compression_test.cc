@@ -73,8 +73,9 @@ TEST(UnetCompressionTest, RoundTrips) {
   c.low_rank = {{"mid_block.attentions.0.transformer_blocks.0.attn2.to_v", 8}};
   config.sampling.steps = 1;
   config.sampling.sigma_max = 700;
+  config.sampling.frame_noise = "shared";
   const json written = WriteConfig(config);
-  EXPECT_EQ(written["sampling"], json({{"steps", 1}, {"sigma_max", 700.0}}));
+  EXPECT_EQ(written["sampling"], json({{"steps", 1}, {"sigma_max", 700.0}, {"frame_noise", "shared"}}));
   EXPECT_EQ(ReadConfig<SvdUnetConfig>(json::parse(written.dump()), "config.json"), config) << written;
   c.funnels.clear(), c.low_rank.clear();
   c.kept_temporal_blocks.emplace();  // none is kept: another thing than null

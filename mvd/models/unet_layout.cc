@@ -119,6 +119,8 @@ void CheckSampling(const ConfigChecker& check, const UnetSampling& s) {
   range("sampling.height", s.height, 8, 8192);
   range("sampling.width", s.width, 8, 8192);
   if (!s.decoder.empty()) check.OneOf("sampling.decoder", s.decoder, {"full", "tiny"});
+  if (!s.frame_noise.empty())
+    check.OneOf("sampling.frame_noise", s.frame_noise, {"independent", std::string(kSharedNoise)});
 }
 
 void CheckKept(const ConfigChecker& check, const SvdUnetConfig& config) {

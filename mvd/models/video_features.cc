@@ -28,6 +28,7 @@ void CheckConfig(const ConfigChecker& check, const VideoFeaturesConfig& config) 
   }
   check.Range("features", config.features, 1, 4096);
   check.Range("kinds", config.kinds, 1, 4096);
+  check.Range("damages", config.damages, 1, 4096);
 }
 
 Graph BuildVideoFeatures(const VideoFeaturesConfig& config, int64_t batch) {
@@ -39,9 +40,9 @@ Graph BuildVideoFeatures(const VideoFeaturesConfig& config, int64_t batch) {
     const int64_t channels = config.block_out_channels[level];
     x = b.Conv2d(x, "conv", channels, {.stride = 2});
     x = b.Activation(b.GroupNorm(x, "norm", kGroups, kEps, Axis::kTemporal), Act::kSilu);
-    x = b.Add(x, b.Activation(b.ConvTemporal(x, "temporal_conv", channels), Act::kSilu));
+    // Motion is a quotient of changes in time and space: products tell it, sums do not.
+    x = b.Add(x, b.Geglu(b.ConvTemporal(x, "temporal_conv", 2 * channels, 5)));
   }
-  b.Output("flow", b.Conv2d(x, "flow", 2, {.kernel = 1}));
   // Pairs of frames, then everything at once: the features keep what happened where.
   x = b.Activation(b.Conv2d(x, "narrow", kNarrow, {.kernel = 1}), Act::kSilu);
   x = b.MaxPool(x, 2, 1, 1);
@@ -51,8 +52,9 @@ Graph BuildVideoFeatures(const VideoFeaturesConfig& config, int64_t batch) {
   const ValueId features = b.Activation(b.Linear(x, "features", config.features), Act::kTanh);
   b.Output("features", features);
   b.Output("kind", b.Linear(features, "kind", config.kinds));
+  b.Output("damage", b.Linear(features, "damage", config.damages));
   b.Output("motion",
-           b.Linear(features, "motion", 2 * Cells(config.height, levels) * Cells(config.width, levels)));
+           b.Linear(features, "motion", Cells(config.height, levels) * Cells(config.width, levels)));
   return b.Finish();
 }
 

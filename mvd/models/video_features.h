@@ -1,6 +1,6 @@
-// A small video network whose features compare sets of clips: trained here, on procedural clips, to tell the
-// kind of a scene and how its parts move. Frechet distances on its features are this project's own measure
-// and compare with nothing that other networks gave.
+// A small video network whose features compare sets of clips: trained here, on procedural clips, to tell how
+// fast each part of the frame moves, whether a clip was damaged and how, and the kind of a scene. Frechet
+// distances on its features are this project's own measure and compare with nothing that other networks gave.
 #pragma once
 
 #include <string_view>
@@ -19,11 +19,13 @@ struct VideoFeaturesConfig {
   std::vector<int64_t> block_out_channels = {16, 32, 48, 64};  // each halves the frame
   int64_t features = 32;
   int64_t kinds = 18;
+  int64_t damages = 5;
 
   template <class V>
   void Visit(V&& v) {
     v("frames", frames), v("height", height), v("width", width);
-    v("block_out_channels", block_out_channels), v("features", features), v("kinds", kinds);
+    v("block_out_channels", block_out_channels), v("features", features), v("kinds", kinds),
+        v("damages", damages);
   }
   bool operator==(const VideoFeaturesConfig&) const = default;
 };
@@ -31,10 +33,9 @@ struct VideoFeaturesConfig {
 void CheckConfig(const ConfigChecker& check, const VideoFeaturesConfig& config);
 
 // Input "clip" (B,T,H,W,3) in [-1,1]. Outputs "features" (B,1,1,1,features), each in (-1,1), so that no clip
-// outweighs the others; what they are trained for, "kind" (B,1,1,1,kinds), logits, and "motion" (B,1,1,1,
-// h*w*2), h = H/2^levels, the mean of all frames' flow by rows of cells; and what the layers before them are,
-// "flow" (B,T,h,w,2): the mean flow from a frame to the next of each cell, as a part of the frame's
-// diagonal by a scale of the training's (mvd/train/loop/features.cc); the last frame's means nothing.
+// outweighs the others, and what they are trained for: "motion" (B,1,1,1,h*w), h = H/2^levels, how fast each
+// cell moves, as the motion bucket counts it, in parts of its range; "damage" (B,1,1,1,damages) and "kind"
+// (B,1,1,1,kinds), logits.
 Graph BuildVideoFeatures(const VideoFeaturesConfig& config, int64_t batch);
 
 }  // namespace mvd

@@ -139,6 +139,12 @@ SvdNoise DrawSvdNoise(Rng& rng, const SvdOptions& options, int64_t latent_channe
   SvdNoise noise;
   noise.image = DrawChannelsLast(rng, {1, 3, options.height, options.width});
   noise.latents = DrawChannelsLast(rng, {1, options.num_frames, latent_channels, h, w});
+  if (options.shared_noise) {
+    const std::span<float> all = noise.latents.f32();
+    const std::span<const float> first = all.first(all.size() / size_t(options.num_frames));
+    for (size_t i = first.size(); i < all.size(); i += first.size())
+      std::copy(first.begin(), first.end(), all.begin() + ptrdiff_t(i));
+  }
   return noise;
 }
 

@@ -43,6 +43,7 @@ struct SvdOptions {
   double max_guidance_scale = 3;
   int64_t decode_chunk_size = 0;  // frames a decoder call, part of the result; 0 = all
   std::string sampler = "euler";
+  bool shared_noise = false;      // one noise for all frames
   bool guidance_batching = true;  // false: two UNet calls of batch 1, for less memory
 };
 
@@ -54,7 +55,8 @@ struct SvdNoise {
   Tensor latents;  // (1,T,h,w,C)
 };
 
-// Draws as diffusers does: the image's noise, then the latents', each in channels-first order.
+// Draws as diffusers does: the image's noise, then the latents', each in channels-first order. Where noise is
+// shared, the first frame's is every frame's.
 SvdNoise DrawSvdNoise(Rng& rng, const SvdOptions& options, int64_t latent_channels = 4,
                       int64_t vae_scale_factor = 8);
 

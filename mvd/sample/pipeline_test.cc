@@ -257,6 +257,19 @@ TEST(Noise, ImageFirstInChannelsFirstOrder) {
             latents[((1 * kChannels + 3) * 2 + 1) * 3 + 2]);
 }
 
+TEST(Noise, SharedIsTheFirstFramesInAll) {
+  SvdOptions options = SmallOptions();
+  Rng rng(RngKind::kTorchCpu, 23), again(RngKind::kTorchCpu, 23);
+  const SvdNoise own = DrawSvdNoise(rng, options);
+  options.shared_noise = true;
+  const SvdNoise shared = DrawSvdNoise(again, options);
+  ASSERT_EQ(shared.latents.shape(), own.latents.shape());
+  const size_t frame = shared.latents.f32().size() / 3;
+  for (size_t i = 0; i < shared.latents.f32().size(); ++i)
+    ASSERT_EQ(shared.latents.f32()[i], own.latents.f32()[i % frame]) << i;
+  EXPECT_TRUE(std::equal(shared.image.f32().begin(), shared.image.f32().end(), own.image.f32().begin()));
+}
+
 void ExpectUsage(void (*change)(SvdOptions&), const std::string& message) {
   SvdOptions options = SmallOptions();
   change(options);

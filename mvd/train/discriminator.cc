@@ -63,6 +63,10 @@ ClipHeads HeadsOf(const AdversarialConfig& config) {
   return {config.width, config.heads != "temporal", config.heads != "spatial"};
 }
 
+EncoderTaps TapsOf(const AdversarialConfig& config) {
+  return config.taps == "layers" ? EncoderTaps::kLayers : EncoderTaps::kBlocks;
+}
+
 std::vector<Shape> OutputShapes(const Graph& graph) {
   std::vector<Shape> shapes;
   for (const Output& output : graph.outputs) shapes.push_back(graph.shape(output.value));

@@ -6,6 +6,7 @@
 #include <vector>
 
 #include "mvd/ir/graph.h"
+#include "mvd/models/svd_unet.h"
 #include "mvd/train/run_config.h"
 
 namespace mvd {
@@ -26,6 +27,7 @@ struct ClipHeads {
   bool spatial = true, temporal = true;
 };
 ClipHeads HeadsOf(const AdversarialConfig& config);
+EncoderTaps TapsOf(const AdversarialConfig& config);
 // Of a graph's outputs, in their order: the taps.
 std::vector<Shape> OutputShapes(const Graph& graph);
 

@@ -198,7 +198,7 @@ RunPlan PlanRun(const AdversarialConfig& config, int64_t processes) {
   if (!config.backbone.empty()) other = {}, other.folder = config.backbone;
   const SvdUnetConfig unet = ResolveModels(other).configs.unet;
   std::vector<NetworkPlan> networks = PlanDiffusion(config, models);
-  const Graph encoder = UnetOf(unet, models, config, {.encoder_taps = true});
+  const Graph encoder = UnetOf(unet, models, config, {.encoder_taps = TapsOf(config)});
   NetworkPlan backbone = PlanNetwork("discriminator's backbone", encoder, Role::kPassedThrough, config.run);
   backbone.step_flops += backbone.forward_flops;  // real clips too, without gradients
   networks.push_back(backbone);

@@ -136,8 +136,8 @@ struct AutoencoderConfig : CommonConfig {
 // procedural clips of its own size.
 struct FeaturesConfig : CommonConfig {
   int64_t features = 32;
-  // Weights of the losses: kind of scene, flow of cells from frame to frame, its mean told by the features.
-  double kind = 1, flow = 1, motion = 4;
+  // Weights of the losses: how fast each part moves, what damage a clip has, the kind of scene.
+  double motion = 10, damage = 1, kind = 0.2;
 
   FeaturesConfig();
 };
@@ -151,9 +151,11 @@ struct AdversarialConfig : DiffusionConfig {
   int64_t levels = 4;
   double sigma_min = 0.002, sigma_max = 700;
   double adversarial = 1, pseudo_huber = 0.1;  // weights of its two losses
+  std::string frame_noise = "independent";     // independent | shared: of a clip's frames
   double huber_c = -1;  // of the pseudo-Huber loss; -1: 0.00054 sqrt(elements of a clip)
   // [discriminator]
   std::string backbone;                      // model folder of its UNet; empty: the generator's first weights
+  std::string taps = "blocks";               // blocks | layers: what they look at
   std::string heads = "both";                // both | spatial | temporal
   int64_t width = 256;                       // channels of a head
   double rate = 10;                          // of its learning rate to the generator's

@@ -208,6 +208,8 @@ void AddDiscriminator(List& list, AdversarialConfig& config) {
   list.section = "discriminator";
   list.Text("backbone", config.backbone, {},
             "model folder whose UNet's encoder half it looks through, frozen; empty: model.folder");
+  list.Text("taps", config.taps, {"blocks", "layers"},
+            "of the backbone: what each down block hands on, or its last layer, before that is halved");
   list.Text("heads", config.heads, {"both", "spatial", "temporal"},
             "what is trained, behind each down block");
   list.Number("width", config.width, 32, 16384, "channels", "of a head, a multiple of 32");
@@ -255,6 +257,8 @@ std::vector<Option> ListOptions(AdversarialConfig& config) {
               "levels of the noise grid; clips are noised to all but the lowest, each as often");
   list.Number("sigma_min", config.sigma_min, 1e-6, 1e6, "", "lowest level of that grid");
   list.Number("sigma_max", config.sigma_max, 1e-6, 1e6, "", "highest level: the one of generation");
+  list.Text("frame_noise", config.frame_noise, {"independent", "shared"},
+            "of a clip's frames: to each its own, or one for all; the model that comes out tells `generate`");
   list.Number("adversarial", config.adversarial, 0, 1e6, "", "weight of the discriminator's judgement");
   list.Number("pseudo_huber", config.pseudo_huber, 0, 1e6, "", "weight of the distance to the real clip");
   list.Number("huber_c", config.huber_c, -1, 1e9, "",
@@ -289,10 +293,13 @@ std::vector<Option> ListOptions(FeaturesConfig& config) {
   list.section = "features";
   list.Number("width", config.features, 1, 4096, "", "numbers that describe a clip");
   list.section = "loss";
+  list.Number(
+      "motion", config.motion, 0, 1e6, "",
+      "weight of the squared error of how fast each part of the frame moves, in parts of a bucket's range");
+  list.Number("damage", config.damage, 0, 1e6, "",
+              "weight of the cross-entropy of what was done to a clip: nothing, stillness, shuffled frames, "
+              "grain, blur");
   list.Number("kind", config.kind, 0, 1e6, "", "weight of the cross-entropy of the scene's kind");
-  list.Number("flow", config.flow, 0, 1e6, "", "weight of the error of the flow of each cell of the frame");
-  list.Number("motion", config.motion, 0, 1e6, "",
-              "weight of the error of each cell's mean flow as the features tell it");
   return std::move(list.options);
 }
 

@@ -34,7 +34,7 @@ std::pair<at::Tensor, at::Tensor> DiscriminatorNoise(const AdversarialConfig& co
 // Without noise levels yet.
 Question Ask(AdversarialModel& m, const Parameters& weights, const EncodedClips& clips, GraphCache& graphs) {
   return {.clips = clips.latents,
-          .noise = clips.noise,
+          .noise = GeneratorNoise(m.base.networks.configs.unet.sampling, clips.noise),
           .condition = clips.condition.expand(clips.latents.sizes()),
           .embeds = EmbedClips(m.base, weights, clips, graphs),
           .ids = clips.ids,
@@ -56,6 +56,10 @@ AdversarialModel::AdversarialModel(const AdversarialConfig& c, at::Device device
       base(c, device),
       levels(GeneratorLevels(c.sigma_min, c.sigma_max, c.levels)),
       discriminator_levels(c.level_mean, c.level_std, c.sigma_min, c.sigma_max, c.level_count) {}
+
+at::Tensor GeneratorNoise(const UnetSampling& sampling, const at::Tensor& noise) {
+  return sampling.frame_noise == kSharedNoise ? noise.narrow(1, 0, 1).expand(noise.sizes()) : noise;
+}
 
 at::Tensor OneStep(const Parameters& weights, const SvdUnetConfig& unet, const Question& q,
                    const at::Tensor& gates, GraphCache& graphs) {

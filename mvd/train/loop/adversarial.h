@@ -26,6 +26,10 @@ struct AdversarialModel {
   std::vector<double> gates_used;  // how often each block was in, since the loop asked last
 };
 
+// What the generator's clips are noised with, of `noise` (B,T,h,w,C): where frames share it, the first
+// frame's for all.
+at::Tensor GeneratorNoise(const UnetSampling& sampling, const at::Tensor& noise);
+
 // x0 as the generator sees it in one step from clips noised to `sigma`, one number a clip: EDM's D.
 // `gates` undefined: `unet` has none.
 at::Tensor OneStep(const Parameters& weights, const SvdUnetConfig& unet, const Question& question,

@@ -24,7 +24,7 @@ void LoadDiscriminator(AdversarialModel& m, at::Device device) {
   const Model model = OpenModel(section, {HardwareThreads()});
   Discriminator& d = m.discriminator;
   d.unet = model.configs().unet;
-  d.heads = HeadsOf(c), d.penalty_by_input = c.r1_on == "input";
+  d.taps = TapsOf(c), d.heads = HeadsOf(c), d.penalty_by_input = c.r1_on == "input";
   const UnetCompression& done = d.unet.compression;
   if (done.kept_temporal_blocks || done.temporal_multiscale > 1 || done.spatial_multiscale > 1 ||
       !done.funnels.empty()) {
@@ -39,7 +39,7 @@ void LoadDiscriminator(AdversarialModel& m, at::Device device) {
     ThrowBadInput(model.origin(), "UNet takes ", d.unet.in_channels, " channels and embeddings of ", width,
                   ", but the generator's takes ", own.in_channels, " and ", own.cross_attention_dim[0]);
   }
-  const Graph graph = BuildSvdUnet(d.unet, 1, c.data.frames, 8, 8, {.encoder_taps = true});
+  const Graph graph = BuildSvdUnet(d.unet, 1, c.data.frames, 8, 8, {.encoder_taps = d.taps});
   d.backbone = LoadParameters(graph, *model.Weights("unet"), device);
   for (auto& [name, tensor] : d.backbone) tensor = tensor.detach();
   const Graph heads = BuildClipHeads(OutputShapes(graph), width, d.heads);
@@ -124,6 +124,7 @@ Networks Compressed(const AdversarialModel& m, const Parameters& weights, Parame
 
 TrainTask MakeAdversarialTask(const AdversarialConfig& config, at::Device device) {
   const auto model = std::make_shared<AdversarialModel>(config, device);
+  model->base.networks.configs.unet.sampling.frame_noise = config.frame_noise;
   LoadDiscriminator(*model, device);
   if (config.pruning != "none") {
     model->pruning.emplace(model->base.networks.configs.unet, config);

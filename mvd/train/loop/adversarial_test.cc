@@ -9,6 +9,7 @@
 
 #include "mvd/compress/inclusion.h"
 #include "mvd/data/synth.h"
+#include "mvd/models/presets.h"
 #include "mvd/models/unet_layout.h"
 #include "mvd/train/loop/data.h"
 #include "mvd/train/loop/tensors.h"
@@ -112,6 +113,31 @@ TEST(Adversarial, PenaltyIsTheSquaredGradientAndIsDifferentiable) {
     }
     const double numeric = (sides[1] - sides[0]) / 2e-2, exact = g.norm().item<double>();
     EXPECT_NEAR(numeric / exact, 1, 0.05) << on;
+  }
+}
+
+TEST(Adversarial, FramesShareNoiseWhereTheModelSaysSo) {
+  const at::Tensor noise = at::randn({2, 4, 3, 5, 6});
+  UnetSampling sampling;
+  EXPECT_TRUE(GeneratorNoise(sampling, noise).equal(noise));
+  sampling.frame_noise = "shared";
+  const at::Tensor shared = GeneratorNoise(sampling, noise);
+  ASSERT_EQ(shared.sizes(), noise.sizes());
+  for (int64_t frame = 0; frame < 4; ++frame)
+    EXPECT_TRUE(shared.select(1, frame).equal(noise.select(1, 0))) << frame;
+}
+
+// Heads on what the last layers give see twice the rows and columns of those on what blocks hand on.
+TEST(Adversarial, HeadsLookWhereTheyAreTold) {
+  for (const auto& [taps, rows] : {std::pair("blocks", 2), std::pair("layers", 4)}) {
+    AdversarialConfig c = Tiny();
+    c.taps = taps;
+    const Graph graph =
+        BuildSvdUnet(FindPreset("svd-tiny").models.unet, 1, 4, 4, 6, {.encoder_taps = TapsOf(c)});
+    EXPECT_EQ(OutputShapes(graph).at(0)[2], rows) << taps;
+    TrainTask task = MakeAdversarialTask(c, at::kCPU);
+    task.loss(task.trained, Items(c, 1), {.step = 1}).value.backward();
+    EXPECT_TRUE(AnyGradient(task.trained, "discriminator.")) << taps;
   }
 }
 

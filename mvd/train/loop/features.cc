@@ -3,10 +3,13 @@
 #include <ATen/ATen.h>
 #include <c10/core/GradMode.h>
 
+#include "mvd/base/check.h"
 #include "mvd/base/error.h"
 #include "mvd/data/flow_motion.h"
 #include "mvd/engine/random_weights.h"
+#include "mvd/train/loop/clip_damage.h"
 #include "mvd/train/loop/data.h"
+#include "mvd/train/loop/draws.h"
 #include "mvd/train/loop/export.h"
 #include "mvd/train/loop/networks.h"
 #include "mvd/train/loop/options.h"
@@ -15,10 +18,6 @@
 
 namespace mvd {
 namespace {
-
-// Flow at which the motion bucket stands at its middle counts 2: errors of common clips are then of order
-// one.
-constexpr double kFlowScale = 2 / kMiddleMotion;
 
 TorchGraphOptions GraphOptions(const FeaturesConfig& config, bool guard) {
   TorchGraphOptions options;
@@ -40,50 +39,78 @@ struct FeaturesModel {
   at::Device device;
   VideoFeaturesConfig network;
   GraphCache graphs, guarded;
-  std::vector<TrainingClip> held_out;
+  std::vector<TrainingItem> held_out;
 };
 
-TrainLoss LossOf(FeaturesModel& m, const Parameters& weights, const std::vector<const TrainingClip*>& clips,
-                 bool guard) {
-  const int64_t batch = int64_t(clips.size()), pairs = m.network.frames - 1;
-  std::vector<at::Tensor> pixels, flow;
-  std::vector<int64_t> kinds;
-  for (const TrainingClip* clip : clips) {
-    if (clip->kind < 0 || clip->cell_flow.empty())
-      ThrowBadInput(clip->name, "has no kind and flow, expected a made-up clip");
-    pixels.push_back(SignedPixels(clip->pixels.data(), clip->frames, clip->height, clip->width)
-                         .view({1, clip->frames, clip->height, clip->width, 3}));
-    flow.push_back(at::tensor(clip->cell_flow, at::kFloat).view({1, pairs, kFlowRows, kFlowColumns, 2}));
-    kinds.push_back(clip->kind);
+// (kFlowRows * kFlowColumns): how fast each cell moves, a motion bucket in [0,1).
+at::Tensor CellMotion(const TrainingClip& clip) {
+  if (clip.kind < 0 || clip.cell_flow.empty())
+    ThrowBadInput(clip.name, "has no kind and flow, expected a made-up clip");
+  const at::Tensor flow = at::tensor(clip.cell_flow, at::kFloat).view({-1, kFlowRows * kFlowColumns, 2});
+  const at::Tensor r = flow.square().sum(2).sqrt().mean(0);
+  return r / (r + kMiddleMotion);
+}
+
+struct Batch {
+  at::Tensor clips;         // (B,T,H,W,3)
+  at::Tensor motion;        // (B,cells)
+  at::Tensor moves;         // (B,1): 0 where motion means nothing
+  at::Tensor damage, kind;  // (B)
+};
+
+// Damage is the sample's, so that a held-out clip always has the same.
+Batch MakeBatch(const FeaturesModel& m, const std::vector<const TrainingItem*>& items) {
+  std::vector<at::Tensor> clips, motion, moves;
+  std::vector<int64_t> damages, kinds;
+  const uint64_t seed = uint64_t(m.config.run.seed);
+  for (const TrainingItem* item : items) {
+    const TrainingClip& clip = item->clip;
+    const Damage damage = DrawDamage(seed, item->sample);
+    const at::Tensor pixels = SignedPixels(clip.pixels.data(), clip.frames, clip.height, clip.width)
+                                  .view({1, clip.frames, clip.height, clip.width, 3});
+    clips.push_back(Damaged(pixels, damage, seed, item->sample));
+    motion.push_back(CellMotion(clip) * (damage == Damage::kStill ? 0 : 1));
+    moves.push_back(at::full({1}, damage == Damage::kShuffled ? 0 : 1, at::kFloat));
+    damages.push_back(int64_t(damage)), kinds.push_back(clip.kind);
   }
+  return {at::cat(clips).to(m.device), at::stack(motion).to(m.device), at::stack(moves).to(m.device),
+          at::tensor(damages, at::kLong).to(m.device), at::tensor(kinds, at::kLong).to(m.device)};
+}
+
+TrainLoss LossOf(FeaturesModel& m, const Parameters& weights, const std::vector<const TrainingItem*>& items,
+                 bool guard) {
+  const int64_t batch = int64_t(items.size());
+  const Batch in = MakeBatch(m, items);
   const TorchGraph& graph = (guard ? m.guarded : m.graphs).Get({"video_features", batch, 0, 0, 0}, [&] {
     return BuildVideoFeatures(m.network, batch);
   });
-  const TensorMap out = graph.Run(weights, {{"clip", at::cat(pixels).to(m.device)}});
-  const at::Tensor labels = at::tensor(kinds, at::kLong).to(m.device);
-  const at::Tensor logits = out.at("kind").view({batch, m.network.kinds});
-  const at::Tensor kind = at::nll_loss(at::log_softmax(logits, 1), labels);
-  const at::Tensor found = out.at("flow").narrow(1, 0, pairs),
-                   truth = at::cat(flow).to(m.device) * kFlowScale;
-  const at::Tensor error = at::smooth_l1_loss(found, truth);
-  const at::Tensor motion = at::smooth_l1_loss(out.at("motion").flatten(1), truth.mean(1).flatten(1));
-  TrainLoss loss{.value = m.config.kind * kind + m.config.flow * error + m.config.motion * motion,
-                 .sigma = {},
-                 .parts = {}};
-  loss.parts["kind"] = kind.item<double>();
-  loss.parts["flow"] = error.item<double>();
+  const TensorMap out = graph.Run(weights, {{"clip", in.clips}});
+  TrainLoss loss{.value = {}, .sigma = {}, .parts = {}};
+  const auto tell = [&](const char* name, const at::Tensor& labels) {
+    const at::Tensor logits = out.at(name).flatten(1);
+    const at::Tensor entropy = at::nll_loss(at::log_softmax(logits, 1), labels);
+    loss.parts[name] = entropy.item<double>();
+    loss.parts[StrCat(name, "_right")] = (logits.argmax(1) == labels).to(at::kFloat).mean().item<double>();
+    return entropy;
+  };
+  const at::Tensor kind = tell("kind", in.kind), damage = tell("damage", in.damage);
+  const at::Tensor motion = ((out.at("motion").flatten(1) - in.motion) * in.moves).square().mean();
   loss.parts["motion"] = motion.item<double>();
-  loss.parts["kind_right"] = (logits.argmax(1) == labels).to(at::kFloat).mean().item<double>();
+  loss.value = m.config.motion * motion + m.config.damage * damage + m.config.kind * kind;
   return loss;
 }
 
 TrainLoss HeldOutLoss(FeaturesModel& m, const Parameters& weights) {
   const CommonConfig& c = m.config;
-  if (m.held_out.empty()) m.held_out = HeldOutClips(c.data, uint64_t(c.run.seed), c.output.heldout_clips);
+  if (m.held_out.empty()) {
+    uint64_t sample = kHeldOutSamples;
+    for (TrainingClip& clip : HeldOutClips(c.data, uint64_t(c.run.seed), c.output.heldout_clips))
+      m.held_out.push_back({std::move(clip), sample++});
+  }
   const c10::NoGradGuard guard;
   TrainLoss total{.value = at::zeros({}, at::kDouble), .sigma = {}, .parts = {}};
-  for (const TrainingClip& clip : m.held_out)
-    total.value += LossOf(m, weights, {&clip}, false).value.item<double>() / double(m.held_out.size());
+  for (const TrainingItem& item : m.held_out)
+    total.value += LossOf(m, weights, {&item}, false).value.item<double>() / double(m.held_out.size());
   return total;
 }
 
@@ -92,10 +119,12 @@ TrainLoss HeldOutLoss(FeaturesModel& m, const Parameters& weights) {
 TrainTask MakeFeaturesTask(const FeaturesConfig& config, at::Device device) {
   const auto model = std::make_shared<FeaturesModel>(config, device);
   const Graph graph = BuildVideoFeatures(model->network, 1);
-  const Shape cells = graph.shape(graph.outputs.at(0).value);
-  if (cells[2] != kFlowRows || cells[3] != kFlowColumns) {
-    ThrowUsage("clips of ", config.data.width, "x", config.data.height, " leave ", cells[3], "x", cells[2],
-               " cells of flow, expected ", kFlowColumns, "x", kFlowRows,
+  MVD_CHECK_EQ(model->network.damages, kDamages);
+  const int64_t factor = int64_t{1} << model->network.block_out_channels.size();
+  const int64_t rows = config.data.height / factor, columns = config.data.width / factor;
+  if (rows != kFlowRows || columns != kFlowColumns) {
+    ThrowUsage("clips of ", config.data.width, "x", config.data.height, " leave ", columns, "x", rows,
+               " cells of motion, expected ", kFlowColumns, "x", kFlowRows,
                ": take data.width 128, data.height 64");
   }
   TrainTask task;
@@ -109,9 +138,9 @@ TrainTask MakeFeaturesTask(const FeaturesConfig& config, at::Device device) {
     task.backward_order.push_back(it->first);
   task.loss = [model](const Parameters& weights, const std::vector<TrainingItem>& items,
                       const LossCall& call) {
-    std::vector<const TrainingClip*> clips;
-    for (const TrainingItem& item : items) clips.push_back(&item.clip);
-    return LossOf(*model, weights, clips, call.guard);
+    std::vector<const TrainingItem*> each;
+    for (const TrainingItem& item : items) each.push_back(&item);
+    return LossOf(*model, weights, each, call.guard);
   };
   task.held_out = [model](const Parameters& weights) { return HeldOutLoss(*model, weights); };
   task.export_model = [model](const Parameters& weights, const std::filesystem::path& folder,

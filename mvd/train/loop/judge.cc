@@ -66,7 +66,7 @@ TensorMap UnetInputs(const Question& q, const at::Tensor& noised) {
 TensorMap Features(const Discriminator& d, const Question& q, const at::Tensor& noised, GraphCache& graphs) {
   const int64_t b = noised.size(0), t = noised.size(1), h = noised.size(2), w = noised.size(3);
   const TorchGraph& graph = graphs.Get(
-      {"backbone", b, t, h, w}, [&] { return BuildSvdUnet(d.unet, b, t, h, w, {.encoder_taps = true}); });
+      {"backbone", b, t, h, w}, [&] { return BuildSvdUnet(d.unet, b, t, h, w, {.encoder_taps = d.taps}); });
   return graph.Run(d.backbone, UnetInputs(q, noised));
 }
 

@@ -38,6 +38,7 @@ TensorMap UnetInputs(const Question& question, const at::Tensor& noised);
 struct Discriminator {
   SvdUnetConfig unet;
   Parameters backbone;  // without gradients
+  EncoderTaps taps = EncoderTaps::kBlocks;
   ClipHeads heads;
   bool penalty_by_input = false;  // R1 on the noised clips in place of the features
 };

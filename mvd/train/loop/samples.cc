@@ -59,12 +59,13 @@ SvdComponents Components(DiffusionModel& m, const SvdUnetConfig& unet, const Par
   return c;
 }
 
-SvdOptions Options(const DiffusionConfig& config, const TrainingClip& clip) {
+SvdOptions Options(const DiffusionConfig& config, const UnetSampling& sampling, const TrainingClip& clip) {
   SvdOptions o;
   o.height = clip.height, o.width = clip.width, o.num_frames = clip.frames;
   o.num_inference_steps = config.output.samples_denoise_steps;
   o.fps = clip.fps, o.fps_id = FpsId(config, clip), o.motion_bucket_id = MotionBucket(config, clip);
   o.max_guidance_scale = 1;  // what the network itself says
+  o.shared_noise = sampling.frame_noise == kSharedNoise;
   return o;
 }
 
@@ -73,8 +74,9 @@ Tensor UnitPixels(const TrainingClip& clip) {
   return FromTorch((signed_pixels.squeeze(1) + 1) / 2);
 }
 
-Tensor MakeClip(DiffusionModel& m, const SvdComponents& components, const TrainingClip& clip, uint64_t seed) {
-  const SvdOptions o = Options(m.config, clip);
+Tensor MakeClip(DiffusionModel& m, const SvdComponents& components, const UnetSampling& sampling,
+                const TrainingClip& clip, uint64_t seed) {
+  const SvdOptions o = Options(m.config, sampling, clip);
   Rng rng(RngKind::kPhilox, seed);
   const Autoencoder& a = m.networks.autoencoder;
   const SvdNoise noise = DrawSvdNoise(rng, o, a.channels(), a.factor());
@@ -122,7 +124,7 @@ SampleReport SampleClips(DiffusionModel& m, const SvdUnetConfig& unet, const Par
   std::vector<Tensor> rows;
   for (size_t i = 0; i < clips.size(); ++i) {
     const TrainingClip& clip = clips[i];
-    Tensor made = MakeClip(m, components, clip, kHeldOutSamples + i);
+    Tensor made = MakeClip(m, components, unet.sampling, clip, kHeldOutSamples + i);
     Tensor real = UnitPixels(clip);
     report.motion += MotionMagnitude(made.f32(), clip.frames) / double(clips.size());
     report.data_motion += MotionMagnitude(real.f32(), clip.frames) / double(clips.size());
@@ -132,7 +134,7 @@ SampleReport SampleClips(DiffusionModel& m, const SvdUnetConfig& unet, const Par
     rows.push_back(std::move(real));
     rows.push_back(std::move(made));
   }
-  const Tensor other = MakeClip(m, components, clips.at(0), kHeldOutSamples + clips.size());
+  const Tensor other = MakeClip(m, components, unet.sampling, clips.at(0), kHeldOutSamples + clips.size());
   const Tensor& first = rows.at(1);
   for (size_t i = 0; i < first.f32().size(); ++i)
     report.variety += std::fabs(double(first.f32()[i]) - double(other.f32()[i])) / double(first.f32().size());
