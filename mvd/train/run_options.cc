@@ -89,7 +89,7 @@ void AddData(List& list, DataSection& data) {
 
 void AddOptimiser(List& list, OptimiserSection& optimiser, ScheduleSection& schedule) {
   list.section = "optimiser";
-  list.Number("lr", optimiser.lr, 0, 1, "", "learning rate of AdamW (arXiv 1711.05101)");
+  list.Number("lr", optimiser.lr, 0, 1, "", "learning rate of AdamW (arXiv 1711.05101)").on_resume = kAllowed;
   list.Number("beta1", optimiser.beta1, 0, 0.999999, "", "decay of the first moment");
   list.Number("beta2", optimiser.beta2, 0, 0.99999999, "", "decay of the second moment");
   list.Number("eps", optimiser.eps, 1e-16, 1, "", "added to the root of the second moment");
@@ -100,15 +100,15 @@ void AddOptimiser(List& list, OptimiserSection& optimiser, ScheduleSection& sche
   list.section = "schedule";
   list.Text("kind", schedule.kind, {"constant", "cosine"}, "of the learning rate, after the warm-up");
   list.Number("warmup_steps", schedule.warmup_steps, 0, kMany, "steps", "of linear warm-up");
-  list.Number("min_lr", schedule.min_lr, 0, 1, "", "rate at the last step of cosine");
+  list.Number("min_lr", schedule.min_lr, 0, 1, "", "rate at the last step of cosine").on_resume = kAllowed;
 }
 
-void AddRun(List& list, RunSection& run, EmaSection& ema, bool cosine) {
+void AddRun(List& list, RunSection& run, EmaSection& ema) {
   list.section = "run";
   list.Text("out", run.out, {}, "folder of the run: checkpoints, logs, samples").on_resume = kAllowed;
-  // The whole curve of cosine depends on the last step.
-  list.Number("steps", run.steps, 1, kMany, "steps", "of the optimiser").on_resume =
-      cosine ? OnResume::kFixed : kAllowed;
+  // With the rate's two ends: a run that was not long enough goes on, cosine from where the longer curve is
+  // by then.
+  list.Number("steps", run.steps, 1, kMany, "steps", "of the optimiser").on_resume = kAllowed;
   list.Number("batch", run.batch, 1, 65536, "clips", "in one micro-batch of one process");
   list.Number("accumulation", run.accumulation, 1, 65536, "", "micro-batches in one step");
   list.Number("seed", run.seed, 0, kMany, "", "of noise, dropout and data order");
@@ -158,7 +158,7 @@ List CommonOptions(CommonConfig& config) {
   AddModel(list, config.model);
   AddData(list, config.data);
   AddOptimiser(list, config.optimiser, config.schedule);
-  AddRun(list, config.run, config.ema, config.schedule.kind == "cosine");
+  AddRun(list, config.run, config.ema);
   AddOutput(list, config.output);
   return list;
 }
