@@ -105,7 +105,7 @@ def test_one_step_ladder(tmp):
     options = {key: value for key, value in TINY.items() if key not in ("model.preset", "model.unet", "model.taesd")}
     options.update({"model.folder": small, "discriminator.backbone": teacher, "discriminator.width": 32,
                     "discriminator.warmup_steps": 3, "discriminator.r1_every": 2, "pruning.kind": "learned",
-                    "pruning.keep": 4, "run.steps": 12, "heldout.steps": 6, "heldout.clips": 1, "samples.steps": 12,
+                    "pruning.keep": 4, "pruning.draw_steps": 9, "run.steps": 12, "heldout.steps": 6, "heldout.clips": 1, "samples.steps": 12,
                     "samples.count": 1, "generator.frame_noise": "shared", "discriminator.taps": "layers"})
     train("adversarial", tmp / "whole", options)
     train("adversarial", tmp / "parts", dict(options, **{"run.steps": 7}))

@@ -36,19 +36,19 @@ struct GenerateOptions {
     v("fps", fps, "--fps", "Frames a second of the clip; the network is told one less, as diffusers does");
     v("fps_id", fps_id, "--fps-id,--fps_id", "What the network is told instead of fps - 1; -1: fps - 1");
     v("motion_bucket_id", motion_bucket_id, "--motion-bucket-id,--motion_bucket_id,--motion",
-      "How much motion, 0 to 255; default 127");
+      "How much motion, 0 to 255; default from the model, 127 for SVD");
     v("noise_aug_strength", noise_aug_strength,
       "--noise-aug-strength,--noise_aug_strength,--cond-aug,--cond_aug,--augmentation-level",
       "Noise added to the picture; default 0.02");
     v("min_guidance_scale", min_guidance_scale, "--min-guidance-scale,--min_guidance_scale",
-      "Guidance of the first frame; default 1");
+      "Guidance of the first frame; default from the model, 1 for SVD");
     v("max_guidance_scale", max_guidance_scale,
       "--max-guidance-scale,--max_guidance_scale,--cfg-scale,--guidance-scale",
-      "Guidance of the last frame; default 3; 1 switches it off and halves the work");
+      "Guidance of the last frame; default from the model, 3 for SVD; 1 switches it off and halves the work");
     v("decode_chunk_size", decode_chunk_size,
       "--decode-chunk-size,--decode_chunk_size,--decoding-t,--decoding_t",
       "Frames the decoder sees at once, part of the result; auto: as many as fit in memory");
-    v("decoder", decoder, "--decoder", "auto, full, or tiny (TAESD)");
+    v("decoder", decoder, "--decoder", "auto (the model's), full, or tiny (TAESD)");
     v("sampler", sampler, "--sampler", "euler, heun, dpmpp_2m, one_step");
     v("frame_noise", frame_noise, "--frame-noise",
       "Where the frames begin: independent noise, shared, or auto (as the model learnt it)");

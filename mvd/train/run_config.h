@@ -169,6 +169,7 @@ struct AdversarialConfig : DiffusionConfig {
   std::string pruning = "none";  // none | learned | l1
   int64_t keep = 11;             // temporal blocks that are left
   double pruning_lr = 1e-3;      // of the importances' logits
+  int64_t draw_steps = 0;        // in which gates are drawn, then the most important blocks stay; 0: all
   double temperature = 0.1;      // of the sigmoids of importances and of the blocks' own weights
   double l1 = 1e-3;              // weight of the sum of 1 - alpha, the paper's baseline
 

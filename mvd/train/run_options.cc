@@ -232,6 +232,10 @@ void AddPruning(List& list, AdversarialConfig& config) {
             "of temporal blocks: their importance learnt under the budget, or a penalty on their weights");
   list.Number("keep", config.keep, 1, 4096, "blocks", "that are left at the end");
   list.Number("lr", config.pruning_lr, 0, 1, "", "learning rate of the importances' logits");
+  list.Number(
+      "draw_steps", config.draw_steps, 0, kMany, "steps",
+      "learned: in which blocks are drawn; then the most important ones stay, as after a training so long "
+      "that importances reach 0 and 1; 0: drawn to the end");
   list.Number("temperature", config.temperature, 1e-3, 100, "",
               "importance and alpha are sigmoid(logit / this)");
   list.Number("l1", config.l1, 0, 1e6, "", "weight of the sum of 1 - alpha, for kind l1");

@@ -87,6 +87,7 @@ std::set<std::string> Idle(AdversarialModel& m, const Parameters& all, Communica
       if (!name.starts_with(kDiscriminator)) idle.insert(name);
   }
   if (!m.pruning || !m.pruning->learned()) return idle;
+  if (!m.pruning->Draws(step)) idle.insert(kPruningLogits);
   at::Tensor used = at::tensor(m.gates_used, at::kDouble).to(m.base.networks.device);
   std::fill(m.gates_used.begin(), m.gates_used.end(), 0);
   group.Sum(used);

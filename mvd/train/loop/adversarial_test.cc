@@ -253,6 +253,28 @@ TEST(Pruning, WhatOnlyPrunedBlocksUseIsIdle) {
   EXPECT_EQ(all, task.trained.size());
 }
 
+TEST(Pruning, SettledBlocksStayAndTheirImportancesRest) {
+  AdversarialConfig c = Tiny();
+  c.pruning = "learned", c.keep = 2, c.draw_steps = 3;
+  TrainTask task = MakeAdversarialTask(c, at::kCPU);
+  AdversarialModel m(c, at::kCPU);
+  const Pruning pruning(m.base.networks.configs.unet, c);
+  EXPECT_TRUE(pruning.Draws(2));
+  EXPECT_FALSE(pruning.Draws(3));
+  const std::vector<std::string> kept = *pruning.Pruned(task.trained).compression.kept_temporal_blocks;
+  Communicator alone(Processes(), at::kCPU);
+  for (int64_t step : {3, 4, 5}) {
+    task.loss(task.trained, Items(c, 1), {.step = step}).value.backward();
+    const std::set<std::string> idle = task.idle(alone, step);
+    EXPECT_TRUE(idle.contains(kPruningLogits));
+    EXPECT_FALSE(task.trained.at(kPruningLogits).grad().defined());
+    for (const std::string& block : pruning.blocks()) {
+      const bool stays = std::find(kept.begin(), kept.end(), block) != kept.end();
+      EXPECT_EQ(idle.contains("unet." + block + "." + kMixFactor), !stays) << block << " at " << step;
+    }
+  }
+}
+
 TEST(AdamW, IdleParametersAreAsIfTheStepHadNotBeen) {
   const auto run = [](bool idle_between) {
     at::Tensor x = at::tensor({1.0, -2.0}, at::kFloat).requires_grad_(true);

@@ -35,6 +35,7 @@ Pruning::Pruning(const SvdUnetConfig& unet, const AdversarialConfig& config)
     : unet_(unet),
       learned_(config.pruning == "learned"),
       keep_(config.keep),
+      draw_steps_(config.draw_steps),
       temperature_(config.temperature),
       blocks_(KeptTemporalBlocks(unet)) {
   if (keep_ > int64_t(blocks_.size())) {
@@ -97,6 +98,18 @@ GateDraw Pruning::Draw(const at::Tensor& logits, uint64_t seed, uint64_t draw) c
     result.gates = result.gates + (through - through.detach()).to(at::kFloat);
   }
   result.gates = result.gates.to(logits.device()).view({1, 1, 1, 1, count});
+  return result;
+}
+
+GateDraw Pruning::Settled(const Parameters& weights) const {
+  const std::vector<std::string> kept = MostImportantBlocks(unet_, Importance(weights), keep_);
+  GateDraw result;
+  for (const std::string& block : blocks_)
+    result.in.push_back(std::find(kept.begin(), kept.end(), block) != kept.end());
+  const std::vector<float> values(result.in.begin(), result.in.end());
+  result.gates = at::tensor(values, at::kFloat)
+                     .to(weights.at(kPruningLogits).device())
+                     .view({1, 1, 1, 1, int64_t(values.size())});
   return result;
 }
 

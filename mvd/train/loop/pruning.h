@@ -37,6 +37,10 @@ class Pruning {
   std::vector<double> Importance(const Parameters& weights) const;
   // Brewer's sample of as many blocks as are to be left. Named by (seed, draw) alone.
   GateDraw Draw(const at::Tensor& logits, uint64_t seed, uint64_t draw) const;
+  // Whether importances are learnt in this step, or the most important blocks are in the network for good.
+  bool Draws(int64_t step) const { return learned_ && (draw_steps_ == 0 || step < draw_steps_); }
+  // Those blocks, as a draw without a gradient.
+  GateDraw Settled(const Parameters& weights) const;
   // The sum of 1 - alpha, with its gradient: what kind l1 presses on.
   at::Tensor TemporalShare(const Parameters& weights) const;
 
@@ -48,7 +52,7 @@ class Pruning {
  private:
   SvdUnetConfig unet_;
   bool learned_;
-  int64_t keep_;
+  int64_t keep_, draw_steps_;
   double temperature_;
   std::vector<std::string> blocks_;
   std::vector<std::vector<std::string>> weights_;
