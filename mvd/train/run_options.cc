@@ -106,8 +106,7 @@ void AddOptimiser(List& list, OptimiserSection& optimiser, ScheduleSection& sche
 void AddRun(List& list, RunSection& run, EmaSection& ema) {
   list.section = "run";
   list.Text("out", run.out, {}, "folder of the run: checkpoints, logs, samples").on_resume = kAllowed;
-  // With the rate's two ends: a run that was not long enough goes on, cosine from where the longer curve is
-  // by then.
+  // As lr and min_lr: a run that was too short goes on, on the curve that they now give.
   list.Number("steps", run.steps, 1, kMany, "steps", "of the optimiser").on_resume = kAllowed;
   list.Number("batch", run.batch, 1, 65536, "clips", "in one micro-batch of one process");
   list.Number("accumulation", run.accumulation, 1, 65536, "", "micro-batches in one step");

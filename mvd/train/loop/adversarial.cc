@@ -89,9 +89,10 @@ TrainLoss AdversarialLossOf(AdversarialModel& m, const Parameters& weights,
     generated.sigma.push_back(m.levels[size_t(draws.generator_level * double(m.levels.size()))]);
   at::Tensor gates;
   if (m.pruning && m.pruning->learned()) {
-    const GateDraw draw = m.pruning->Draws(call.step) ? m.pruning->Draw(weights.at(kPruningLogits),
-                                                                        uint64_t(c.run.seed), items[0].sample)
-                                                      : m.pruning->Settled(weights);
+    const at::Tensor& logits = weights.at(kPruningLogits);
+    const GateDraw draw = m.pruning->Draws(call.step)
+                              ? m.pruning->Draw(logits, uint64_t(c.run.seed), items[0].sample)
+                              : m.pruning->Settled(weights);
     gates = draw.gates;
     for (size_t i = 0; i < draw.in.size(); ++i) m.gates_used[i] += draw.in[i];
   }

@@ -29,6 +29,12 @@ std::vector<double> Doubles(const at::Tensor& values) {
 
 double Sigmoid(double x) { return 1 / (1 + std::exp(-x)); }
 
+// (1,1,1,1,N)
+at::Tensor Gates(const std::vector<uint8_t>& in) {
+  const std::vector<float> values(in.begin(), in.end());
+  return at::tensor(values, at::kFloat).view({1, 1, 1, 1, int64_t(values.size())});
+}
+
 }  // namespace
 
 Pruning::Pruning(const SvdUnetConfig& unet, const AdversarialConfig& config)
@@ -82,8 +88,7 @@ GateDraw Pruning::Draw(const at::Tensor& logits, uint64_t seed, uint64_t draw) c
   GateDraw result;
   result.in = BrewerSample(inclusion.probabilities, seed, draw);
   const int64_t count = int64_t(blocks_.size());
-  std::vector<float> values(result.in.begin(), result.in.end());
-  result.gates = at::tensor(values, at::kFloat);
+  result.gates = Gates(result.in);
   if (logits.requires_grad()) {
     // Row i of the Jacobian is dp_i/dq, so the gates' gradient reaches the importances as if z were p.
     std::vector<double> jacobian;
@@ -95,9 +100,9 @@ GateDraw Pruning::Draw(const at::Tensor& logits, uint64_t seed, uint64_t draw) c
     }
     const at::Tensor q = at::sigmoid(logits.to(at::kCPU, at::kDouble) / temperature_);
     const at::Tensor through = at::matmul(at::tensor(jacobian, at::kDouble).view({count, count}), q);
-    result.gates = result.gates + (through - through.detach()).to(at::kFloat);
+    result.gates = result.gates + (through - through.detach()).to(at::kFloat).view_as(result.gates);
   }
-  result.gates = result.gates.to(logits.device()).view({1, 1, 1, 1, count});
+  result.gates = result.gates.to(logits.device());
   return result;
 }
 
@@ -106,10 +111,7 @@ GateDraw Pruning::Settled(const Parameters& weights) const {
   GateDraw result;
   for (const std::string& block : blocks_)
     result.in.push_back(std::find(kept.begin(), kept.end(), block) != kept.end());
-  const std::vector<float> values(result.in.begin(), result.in.end());
-  result.gates = at::tensor(values, at::kFloat)
-                     .to(weights.at(kPruningLogits).device())
-                     .view({1, 1, 1, 1, int64_t(values.size())});
+  result.gates = Gates(result.in).to(weights.at(kPruningLogits).device());
   return result;
 }
 
