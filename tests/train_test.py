@@ -53,7 +53,8 @@ def test_resume_is_exact(tmp):
 
 
 def test_interrupt_saves(tmp):
-    """SIGINT writes a checkpoint of that very step and exits with 6; a second run needs --resume; --export takes it."""
+    """SIGINT writes a checkpoint of that very step and exits with 6; a second run needs --resume; --export takes it;
+    other steps and another rate go on from it."""
     options = dict(TINY, **{"run.steps": 1000, "checkpoint.steps": 0})
     run = subprocess.Popen(command("diffusion", tmp / "run", options), stderr=subprocess.PIPE, text=True)
     log = tmp / "run" / "metrics.jsonl"
@@ -66,8 +67,8 @@ def test_interrupt_saves(tmp):
     assert checkpoint_steps(tmp / "run") == [lines(tmp / "run")[-1]["step"]]
     refused = train("diffusion", tmp / "run", options, expect=2)
     assert "--resume" in refused.stderr, refused.stderr
-    changed = train("diffusion", tmp / "run", dict(options, **{"optimiser.lr": 5e-4}), "--resume", expect=2)
-    assert "optimiser.lr" in changed.stderr, changed.stderr
+    changed = train("diffusion", tmp / "run", dict(options, **{"optimiser.beta1": 0.5}), "--resume", expect=2)
+    assert "optimiser.beta1" in changed.stderr, changed.stderr
     before = log.read_text()
     model = pathlib.Path(train("diffusion", tmp / "run", options, "--export").stdout.strip())
     exported = tensor_bytes(model / "unet" / "diffusion_pytorch_model.safetensors")
@@ -76,6 +77,11 @@ def test_interrupt_saves(tmp):
     assert log.read_text() == before, "no step was done"
     none = train("diffusion", tmp / "none", options, "--export", expect=2)
     assert "holds no checkpoint" in none.stderr and not (tmp / "none").exists(), none.stderr
+    done = checkpoint_steps(tmp / "run")[-1]
+    further = train("diffusion", tmp / "run", dict(options, **{"optimiser.lr": 5e-4, "run.steps": done + 6}), "--resume")
+    assert "optimiser.lr was 0.001, now 5e-04" in further.stderr and "run.steps was 1000" in further.stderr, further.stderr
+    last = lines(tmp / "run")[-1]  # behind the warm-up of 5 steps
+    assert (last["step"], last["lr"]) == (done + 6, 5e-4), last
 
 
 def test_export_runs(tmp):
