@@ -65,12 +65,21 @@ function(mvd_stub name)
   target_link_libraries(mvd_${name} PUBLIC ${ARGN})
 endfunction()
 
+# The source tree's path stands in one file of its own, so that the other objects are the same wherever the tree lies.
+if(MVD_TESTS)
+  file(CONFIGURE OUTPUT ${PROJECT_BINARY_DIR}/source_dir.cc CONTENT "#include \"mvd/base/source_dir_testing.h\"
+
+std::filesystem::path mvd::SourceDir() { return R\"(@PROJECT_SOURCE_DIR@)\"; }
+" @ONLY)
+  add_library(mvd_source_dir STATIC EXCLUDE_FROM_ALL ${PROJECT_BINARY_DIR}/source_dir.cc)
+  target_include_directories(mvd_source_dir PUBLIC ${PROJECT_SOURCE_DIR})
+endif()
+
 function(mvd_test name)
   cmake_parse_arguments(ARG "" "LABEL" "SOURCES;DEPS" ${ARGN})
   find_package(GTest REQUIRED)
   add_executable(mvd_${name} ${ARG_SOURCES})
-  target_link_libraries(mvd_${name} PRIVATE ${ARG_DEPS} GTest::gtest_main)
-  target_compile_definitions(mvd_${name} PRIVATE MVD_SOURCE_DIR="${PROJECT_SOURCE_DIR}")
+  target_link_libraries(mvd_${name} PRIVATE ${ARG_DEPS} mvd_source_dir GTest::gtest_main)
   add_test(NAME ${name} COMMAND mvd_${name} WORKING_DIRECTORY ${PROJECT_BINARY_DIR})
   set_tests_properties(${name} PROPERTIES LABELS ${ARG_LABEL})
 endfunction()

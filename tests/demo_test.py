@@ -2,15 +2,11 @@
 """What comes with the program: the model it uses by itself, its figures, names. Usage as program_test.py."""
 import json
 import os
-import pathlib
 import shutil
 import struct
 import subprocess
-import sys
-import unittest
 
-sys.path.insert(0, str(pathlib.Path(__file__).parent))
-from program_test import PHOTO, PROGRAM, SOURCE, ProgramTest  # noqa: E402
+from program_testing import PHOTO, PROGRAM, SOURCE, ProgramTest, main
 
 
 def tensors(file):
@@ -128,4 +124,4 @@ class ConvertTest(ProgramTest):
 
 
 if __name__ == "__main__":
-    unittest.main(argv=[sys.argv[0], *sys.argv[3:]])
+    main()

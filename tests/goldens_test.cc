@@ -6,6 +6,7 @@
 #include <filesystem>
 
 #include "mvd/base/rng.h"
+#include "mvd/base/source_dir_testing.h"
 #include "mvd/cpu/cpu_executor.h"
 #include "mvd/cpu/isa.h"
 #include "mvd/engine/golden.h"
@@ -16,7 +17,7 @@ namespace {
 
 namespace fs = std::filesystem;
 
-const fs::path kGoldens = fs::path(MVD_SOURCE_DIR) / "testdata/goldens";
+const fs::path kGoldens = SourceDir() / "testdata/goldens";
 
 struct Setting {
   const char* executor;

@@ -6,6 +6,7 @@
 #include <cmath>
 #include <filesystem>
 
+#include "mvd/base/source_dir_testing.h"
 #include "mvd/engine/model.h"
 #include "mvd/exec/metrics.h"
 #include "mvd/io/safetensors.h"
@@ -16,7 +17,7 @@ namespace {
 
 namespace fs = std::filesystem;
 
-const fs::path kGoldens = fs::path(MVD_SOURCE_DIR) / "testdata/goldens";
+const fs::path kGoldens = SourceDir() / "testdata/goldens";
 
 at::Tensor ToTorch(const TensorView& view) {
   const Tensor value = ConvertTo(view, DType::kF32);

@@ -115,7 +115,7 @@ TEST_P(TorchGradientOf, MatchesDifferences) {
 
 std::vector<std::string_view> OpNames() {
   std::vector<std::string_view> names;
-  for (const OpInfo& info : kOps) {
+  for (const OpInfo& info : AllOps()) {
     if (HasGradient(info.op)) names.push_back(info.name);
   }
   return names;

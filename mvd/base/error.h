@@ -20,6 +20,8 @@ enum class Exit {
   kCancelled = 6,
   kPartial = 7,      // part of a batch failed
   kCheckFailed = 8,  // a check did not hold
+  kNotWritten = 9,   // the disk is full, a quota is met, or a device failed while a file was written
+  kNotAllowed = 10,  // no permission to read or write a path
 };
 
 class Error : public std::exception {

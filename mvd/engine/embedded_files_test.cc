@@ -3,6 +3,7 @@
 #include <gtest/gtest.h>
 
 #include "mvd/base/atomic_file.h"
+#include "mvd/base/source_dir_testing.h"
 #include "mvd/io/io_test_util.h"
 
 namespace mvd {
@@ -33,7 +34,7 @@ TEST(EmbeddedFiles, TheDefaultModelIsWhole) {
   uint64_t bytes = 0;
   bool index = false;
   for (const EmbeddedFile& file : embedded.files) {
-    const fs::path source = fs::path(MVD_SOURCE_DIR) / "models/demo" / file.path;
+    const fs::path source = SourceDir() / "models/demo" / file.path;
     EXPECT_EQ(ReadFile(source, 1 << 26),
               std::string(reinterpret_cast<const char*>(file.bytes.data()), file.bytes.size()))
         << source;

@@ -8,6 +8,7 @@
 #include <csignal>
 #include <limits>
 
+#include "mvd/base/source_dir_testing.h"
 #include "mvd/io/io_test_util.h"
 
 namespace mvd {
@@ -216,7 +217,7 @@ TEST(SafetensorsWriter, FailedWriteIsAnErrorAndLeavesNothing) {
 
 // testdata/io/python.safetensors: written by the format's own Python package, see make.py beside it.
 TEST(Safetensors, ReadsWhatPythonWrites) {
-  const auto file = SafetensorsFile::Open(fs::path(MVD_SOURCE_DIR) / "testdata/io/python.safetensors");
+  const auto file = SafetensorsFile::Open(SourceDir() / "testdata/io/python.safetensors");
   EXPECT_EQ(file.metadata().at("format"), "pt");
   ASSERT_EQ(file.tensors().size(), 9u);
   for (const char* name : {"f64", "f32", "f16", "bf16", "i64", "i32", "u8"}) {

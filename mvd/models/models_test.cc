@@ -8,6 +8,7 @@
 #include <sstream>
 
 #include "mvd/base/error.h"
+#include "mvd/base/source_dir_testing.h"
 #include "mvd/ir/text.h"
 #include "mvd/models/presets.h"
 #include "mvd/models/video_features.h"
@@ -29,7 +30,7 @@ Weights WeightsOf(std::initializer_list<Graph> graphs) {
 
 // testdata/models/NAME.txt, made from diffusers and transformers by tools/make_weight_lists.py.
 Weights Original(const std::string& name) {
-  std::ifstream file(MVD_SOURCE_DIR "/testdata/models/" + name + ".txt");
+  std::ifstream file(SourceDir() / "testdata/models" / (name + ".txt"));
   EXPECT_TRUE(file) << name;
   Weights weights;
   std::string key, sizes;

@@ -2,6 +2,7 @@
 
 #include <gtest/gtest.h>
 
+#include "mvd/base/source_dir_testing.h"
 #include "mvd/ir/builder.h"
 #include "mvd/train/run_models.h"
 #include "mvd/train/train_test_util.h"
@@ -100,7 +101,7 @@ TEST(Plan, Autoencoder) {
 }
 
 TEST(Plan, RecipesPlan) {
-  const std::filesystem::path recipes = std::filesystem::path(MVD_SOURCE_DIR) / "recipes";
+  const std::filesystem::path recipes = SourceDir() / "recipes";
   EXPECT_GT(PlanRun(ReadRunConfig<DiffusionConfig>(recipes / "svd" / "lowres.toml")).total_flops, 1e18);
   const RunPlan tiny = PlanRun(ReadRunConfig<DiffusionConfig>(recipes / "tiny_synth.toml"));
   EXPECT_LT(tiny.total_flops, 1e15);

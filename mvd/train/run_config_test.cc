@@ -6,6 +6,7 @@
 #include <set>
 
 #include "mvd/base/atomic_file.h"
+#include "mvd/base/source_dir_testing.h"
 #include "mvd/train/train_test_util.h"
 
 namespace mvd {
@@ -196,7 +197,7 @@ TEST(RunConfig, WholeConfigIsChecked) {
 
 // The recipes of the repository stay legal as options change.
 TEST(RunConfig, RecipesRead) {
-  const std::filesystem::path recipes = std::filesystem::path(MVD_SOURCE_DIR) / "recipes";
+  const std::filesystem::path recipes = SourceDir() / "recipes";
   const DiffusionConfig svd = ReadRunConfig<DiffusionConfig>(recipes / "svd" / "lowres.toml");
   EXPECT_EQ(svd.optimiser.lr, 1e-6);
   EXPECT_EQ(svd.optimiser.weight_decay, 1e-3);
