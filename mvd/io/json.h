@@ -18,9 +18,10 @@ inline constexpr int kMaxJsonDepth = 16;  // diffusers' and transformers' config
 // not UTF-8 JSON, repeats a key of one object, nests deeper than kMaxJsonDepth or holds a number beyond f64.
 nlohmann::json ParseJson(std::string_view text, const std::string& file);
 
-// The same from a file of at most kMaxJsonBytes. A missing file is Error(kNotFound): a caller that found the
-// name inside a model folder looks first.
+// The same from a file of at most kMaxJsonBytes that the user named. A missing file is Error(kNotFound).
 nlohmann::json ReadJsonFile(const std::filesystem::path& path);
+// The same from a file of a model folder, see MappedFile::OpenInside; Error(kBadInput) where it is missing.
+nlohmann::json ReadJsonInside(const std::filesystem::path& folder, const std::string& name);
 
 // `text` for an error message: one line, control characters and broken UTF-8 as '?', about `limit` bytes.
 std::string Printable(std::string_view text, size_t limit = 120);

@@ -21,12 +21,10 @@ bool EntryExists(const fs::path& path) {
   return fs::exists(fs::symlink_status(path, code));
 }
 
-// `path` was seen in its folder: its absence now is a broken link, not a path the user got wrong.
-json ReadObject(const fs::path& path) {
-  std::error_code code;
-  if (!fs::exists(path, code)) ThrowBadInput(path.string(), "is a broken symbolic link");
-  json value = ReadJsonFile(path);
-  if (!value.is_object()) ThrowBadInput(path.string(), "is ", value.type_name(), ", expected an object");
+json ReadObject(const fs::path& folder, const std::string& name) {
+  json value = ReadJsonInside(folder, name);
+  if (!value.is_object())
+    ThrowBadInput((folder / name).string(), "is ", value.type_name(), ", expected an object");
   return value;
 }
 
@@ -40,16 +38,15 @@ std::string ClassNameOf(const json& config) {
   if (found != config.end() && found->is_array() && !found->empty() && found->front().is_string()) {
     return found->front().get<std::string>();
   }
-  return "";
+  return config.value("model_type", json()) == "clip_vision_model" ? "CLIPVisionModelWithProjection" : "";
 }
 
 // Fills config and config_file, and class_name where the pipeline did not say it.
 void ReadConfig(ModelComponent& component) {
   for (const char* name : kConfigFiles) {
-    const fs::path path = component.folder / name;
-    if (!EntryExists(path)) continue;
+    if (!EntryExists(component.folder / name)) continue;
     component.config_file = name;
-    component.config = ReadObject(path);
+    component.config = ReadObject(component.folder, name);
     if (component.class_name.empty()) component.class_name = ClassNameOf(component.config);
     return;
   }
@@ -86,12 +83,14 @@ ModelFolder ModelFolder::Open(const fs::path& path) {
   std::error_code code;
   const fs::file_status status = fs::status(path, code);
   if (!fs::exists(status)) ThrowNotFound(path.string());
-  if (!fs::is_directory(status)) ThrowBadInput(path.string(), "is no folder, expected a model folder");
+  if (!fs::is_directory(status))
+    ThrowBadInput(path.string(),
+                  "is no folder, expected a model folder (mobilevd convert makes one of a single file)");
   ModelFolder model;
   model.path = path;
   if (EntryExists(path / kPipelineFile)) {
     model.is_pipeline = true;
-    model.index = ReadObject(path / kPipelineFile);
+    model.index = ReadObject(path, kPipelineFile);
     for (const auto& [name, value] : model.index.items()) {
       if (name.starts_with('_') || !value.is_array()) continue;  // the pipeline's own settings
       if (std::optional<ModelComponent> component = ReadEntry(path, name, value)) {
