@@ -13,6 +13,7 @@ struct Options {
   std::string model, golden;
   ExecFlags exec;
   double tolerance = -1;
+  bool strict = false;
 };
 
 // diffusers' own bf16 stands at 2e-2 to 4e-2 from its f64 on random weights; f32 differs by summation order
@@ -34,6 +35,7 @@ nlohmann::json ToJson(const GoldenReport& report) {
 Exit Check(Session& session, const Options& o) {
   const NetworkOptions network = o.exec.Resolve(session.cancel);
   const double tolerance = o.tolerance >= 0 ? o.tolerance : DefaultTolerance(network.exec.dtype);
+  if (!o.model.empty()) TellDoubts(Model::Open(o.model), o.strict);
   const GoldenReport report = RunGolden(o.model, o.golden, network);
   const GoldenOutput* worst = &report.outputs[0];
   for (const GoldenOutput& output : report.outputs) {
@@ -67,7 +69,8 @@ Exit Check(Session& session, const Options& o) {
 Runner DeclareCheck(CLI::App& app) {
   auto o = std::make_shared<Options>();
   o->exec.dtype = "f32";
-  app.add_option("-m,--model", o->model, "Model folder, or the component's own folder");
+  app.add_option("-m,--model", o->model, "Model folder, the component's own folder, or a single file");
+  app.add_flag("--strict", o->strict, kStrictHelp);
   app.add_option("--golden", o->golden, "Golden file (safetensors)")->required();
   app.add_option("--tol", o->tolerance, "Largest relative RMS error; default 1e-4 for f32, 5e-2 for bf16")
       ->check(CLI::NonNegativeNumber);

@@ -1,4 +1,4 @@
-// convert: a model folder with its weights in another type.
+// convert: a model folder with its weights in another type, or made of a single file.
 #include <cstdio>
 #include <iostream>
 
@@ -7,6 +7,7 @@
 #include "mvd/cli/terminal.h"
 #include "mvd/engine/bundled_models.h"
 #include "mvd/engine/convert_folder.h"
+#include "mvd/engine/weight_doubts.h"
 
 namespace mvd::cli {
 namespace {
@@ -23,6 +24,8 @@ Exit Run(Session& session, const Options& o) {
   const ConvertReport report =
       ConvertFolder(FindModel(o.model), output, dtype, session.cancel, status.AsProgress());
   status.Clear();
+  if (!report.note.empty()) status.Note(o.model + ": " + report.note);
+  for (const std::string& doubt : DoubtUnused(o.model, report.unused)) Warn(doubt);
   status.Note(StrCat(report.tensors, " tensors, ", FormatBytes(double(report.bytes_before)), " -> ",
                      FormatBytes(double(report.bytes_after)), " in ", o.dtype));
   if (session.json) {
@@ -43,7 +46,10 @@ Exit Run(Session& session, const Options& o) {
 
 Runner DeclareConvert(CLI::App& app) {
   auto o = std::make_shared<Options>();
-  app.add_option("model", o->model, "Model folder or name, or one component's own folder")->required();
+  app.add_option(
+         "model", o->model,
+         "Model folder or name, one component's own folder, or a single file such as svd_xt.safetensors")
+      ->required();
   app.add_option("-o,--output", o->output, "Folder to write, new or empty")->required();
   app.add_option("--dtype", o->dtype, "f32, bf16 or f16")->capture_default_str();
   return [o](Session& session) { return Run(session, *o); };

@@ -115,6 +115,7 @@ Exit Run(Session& session, const Options& o) {
   StatusLine status(session.quiet);
   const NetworkOptions network = o.exec.Resolve(session.cancel);
   const Model model = Model::Open(FindModel(o.model));
+  TellDoubts(model, /*strict=*/false);
   EvaluationOptions options;
   options.pipeline = Pipeline(o, model);
   options.seed = uint64_t(o.seed), options.buckets = o.buckets;

@@ -63,8 +63,10 @@ NetworkOptions ExecFlags::Resolve(const CancelToken* cancel) const {
 
 void ModelFlags::Declare(CLI::App& app) {
   const char* group = "Model";
-  app.add_option("-m,--model", model,
-                 "Model folder in diffusers' layout, or the name of one that comes with the program")
+  app.add_option(
+         "-m,--model", model,
+         "Model folder in diffusers' layout, a single file such as svd.safetensors, or the name of a model "
+         "that comes with the program")
       ->group(group);
   app.add_option("--preset", preset,
                  "Random weights of a known architecture instead of a folder: " + Join(PresetNames()))
@@ -72,17 +74,33 @@ void ModelFlags::Declare(CLI::App& app) {
   app.add_option("--weight-seed", weight_seed, "Seed of a preset's random weights")
       ->capture_default_str()
       ->group(group);
+  app.add_flag("--strict", strict, kStrictHelp)->group(group);
 }
 
-Model ModelFlags::Open(const NetworkOptions& options) const {
+void Warn(const std::string& text) { std::fprintf(stderr, "warning: %s\n", text.c_str()); }
+
+void TellDoubts(const Model& model, bool strict) {
+  for (const std::string& doubt : model.Doubts()) {
+    if (strict) ThrowBadInput("", doubt);
+    Warn(doubt);
+  }
+}
+
+Model ModelFlags::OpenUntold(const NetworkOptions& options) const {
   if (!model.empty() && !preset.empty()) ThrowUsage("--model and --preset exclude each other");
   if (!model.empty()) return Model::Open(FindModel(model));
   if (preset.empty()) ThrowUsage("--model or --preset is needed");
   return Model::Random(FindPreset(preset), weight_seed, options.exec.dtype, options.exec.threads);
 }
 
+Model ModelFlags::Open(const NetworkOptions& options) const {
+  Model opened = OpenUntold(options);
+  TellDoubts(opened, strict);
+  return opened;
+}
+
 ModelConfigs ModelFlags::Configs(ClipDefaults* defaults) const {
-  const Model opened = Open({});
+  const Model opened = strict ? Open({}) : OpenUntold({});
   if (defaults) *defaults = opened.defaults();
   return opened.configs();
 }

@@ -30,11 +30,22 @@ struct ModelFlags {
   std::string model;
   std::string preset;
   uint64_t weight_seed = 0;
+  bool strict = false;
 
   void Declare(CLI::App& app);
-  Model Open(const NetworkOptions& options) const;  // needs one of the two
+  Model Open(const NetworkOptions& options) const;  // needs one of the two; tells of doubts
+  // Of a model whose weights are not needed, and are not looked at but with `strict`.
   ModelConfigs Configs(ClipDefaults* defaults = nullptr) const;
+
+ private:
+  Model OpenUntold(const NetworkOptions& options) const;
 };
+
+// "warning: ..." on stderr, with --quiet too: a result may be wrong.
+void Warn(const std::string& text);
+inline constexpr const char* kStrictHelp = "Fail where a weight file leaves doubts, instead of warning";
+// Warns of what is doubtful about the model's weight files, or throws it as Error(kBadInput).
+void TellDoubts(const Model& model, bool strict);
 
 // Sizes of the clip; 0 means the model's default.
 struct SizeFlags {

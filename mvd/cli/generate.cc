@@ -307,6 +307,8 @@ Exit Generate(Session& session, GenerateOptions o, const CLI::App& app) {
   const Model model = o.preset.empty() ? Model::Open(folder)
                                        : Model::Random(FindPreset(o.preset), uint64_t(o.weight_seed),
                                                        network.exec.dtype, network.exec.threads);
+  TellDoubts(model, o.strict);
+  if (!model.Assumed().empty()) status.Note(model.origin() + ": " + model.Assumed());
   Complete(model, o);
   if (!o.from_latents.empty()) ReadLatents(o.from_latents, model, o);  // for its sizes
   WarnOfRanges(o, status);

@@ -23,10 +23,13 @@ void DeclareOptions(CLI::App& app, GenerateOptions& o) {
       ->group("Input");
   app.add_option("--from-latents", o.from_latents, "Only decode latents that an earlier run kept")
       ->group("Input");
-  app.add_option("-m,--model", o.model,
-                 "Model folder in diffusers' layout, or a model that comes with the program; default " +
-                     std::string(kDefaultModel))
+  app.add_option(
+         "-m,--model", o.model,
+         "Model folder in diffusers' layout, a single file such as svd.safetensors, or a model that comes "
+         "with the program; default " +
+             std::string(kDefaultModel))
       ->group("Input");
+  app.add_flag("--strict", o.strict, kStrictHelp)->group("Input");
   app.add_option("-o,--output", o.output, "File, or folder for several pictures; the extension is the format")
       ->group("Output");
   app.add_option("--format", o.format, ClipFormatNames() + ", latents; for several pictures")

@@ -21,7 +21,7 @@ struct GenerateOptions {
   std::string decoder = "auto", sampler = "euler", frame_noise = "auto", fit = "crop", rng = "torch";
   int64_t seed = 42;
   std::string max_memory;
-  bool guidance_batching = false, overwrite = false;
+  bool guidance_batching = false, overwrite = false, strict = false;
   ExecFlags exec;
 
   // v(field, flags, help). A recipe holds exactly these; the rest says where to run and where to write.
