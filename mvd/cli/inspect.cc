@@ -4,6 +4,7 @@
 #include <fstream>
 #include <iostream>
 
+#include "mvd/base/paths.h"
 #include "mvd/cli/command.h"
 #include "mvd/cli/flags.h"
 #include "mvd/compress/describe_compression.h"
@@ -95,14 +96,14 @@ nlohmann::json InspectMedia(const fs::path& path) {
 bool IsModelFolder(const fs::path& path) {
   for (const char* name :
        {"model_index.json", "config.json", "scheduler_config.json", "preprocessor_config.json"}) {
-    if (fs::exists(path / name)) return true;
+    if (PathExists(path / name)) return true;
   }
   return false;
 }
 
 nlohmann::json InspectPath(const fs::path& path) {
-  if (!fs::exists(path)) ThrowNotFound(path.string());
-  if (fs::is_directory(path)) return IsModelFolder(path) ? InspectModel(path) : InspectMedia(path);
+  if (!PathExists(path)) ThrowNotFound(path.string());
+  if (IsFolder(path)) return IsModelFolder(path) ? InspectModel(path) : InspectMedia(path);
   if (path.extension() == ".safetensors") return InspectWeights(path);
   return InspectMedia(path);
 }
