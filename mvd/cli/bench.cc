@@ -5,6 +5,7 @@
 
 #include "mvd/cli/command.h"
 #include "mvd/cli/flags.h"
+#include "mvd/cli/option_table.h"
 #include "mvd/cli/terminal.h"
 #include "mvd/cli/timing.h"
 #include "mvd/cost/cost.h"
@@ -78,9 +79,9 @@ Runner DeclareBench(CLI::App& app) {
   o->model.Declare(app);
   o->size.Declare(app);
   o->exec.Declare(app);
-  app.add_option("--component", o->component, ComponentNames())->capture_default_str();
+  AddOption(app, Table().component, o->component);
   o->repetitions.Declare(app);
-  app.add_flag("--nodes", o->nodes, "Also print the time each op takes, on stderr");
+  AddOption(app, {.flags = "--nodes", .help = "Also print the time of each op on stderr"}, o->nodes);
   return [o](Session& session) { return Bench(session, *o); };
 }
 

@@ -4,6 +4,7 @@
 
 #include "mvd/cli/command.h"
 #include "mvd/cli/flags.h"
+#include "mvd/cli/option_table.h"
 #include "mvd/cli/terminal.h"
 #include "mvd/engine/bundled_models.h"
 #include "mvd/engine/convert_folder.h"
@@ -43,9 +44,14 @@ Exit Run(Session& session, const Options& o) {
 
 Runner DeclareConvert(CLI::App& app) {
   auto o = std::make_shared<Options>();
-  app.add_option("model", o->model, "Model folder or name, or one component's own folder")->required();
-  app.add_option("-o,--output", o->output, "Folder to write, new or empty")->required();
-  app.add_option("--dtype", o->dtype, "f32, bf16 or f16")->capture_default_str();
+  AddOption(app,
+            {.flags = "model",
+             .help = "Model folder or name, or one component's own folder",
+             .value = "MODEL",
+             .required = true},
+            o->model);
+  AddOption(app, Required(Table().output_folder), o->output);
+  AddOption(app, Table().weight_dtype, o->dtype);
   return [o](Session& session) { return Run(session, *o); };
 }
 

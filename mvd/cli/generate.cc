@@ -81,8 +81,7 @@ std::vector<Job> PlanJobs(const GenerateOptions& o, const std::vector<fs::path>&
       target = fs::path(o.output) / (image.stem().string() + ExtensionOf(o.format));
     if (!WantsLatents(target)) {
       const ClipFormat* format = FindClipFormat(o.format.empty() ? target.string() : o.format);
-      if (!format)
-        ThrowUsage("-o ", target.string(), ": the extension is none of ", ClipFormatNames(), ", safetensors");
+      if (!format) RefuseExtension(target.string());
       CheckCanWrite(*format);
     }
     for (const Job& job : jobs) {

@@ -76,6 +76,27 @@ std::string_view ImageFormatOf(std::span<const uint8_t> bytes) {
   return format ? format->name : std::string_view();
 }
 
+std::string ForeignPicture(std::string_view head) {
+  const auto advise = [](std::string_view name, std::string_view command) {
+    return StrCat("is a picture in ", name, " format, which is not read here (", ImageFormatNames(),
+                  "); convert it: ", command);
+  };
+  constexpr std::string_view kFfmpeg = "ffmpeg -i FILE -frames:v 1 photo.png";
+  if (head.size() >= 12 && head.substr(4, 4) == "ftyp"sv) {
+    const std::string_view brand = head.substr(8, 4);
+    for (std::string_view heif : {"heic"sv, "heix"sv, "heim"sv, "heis"sv, "hevc"sv, "mif1"sv, "msf1"sv}) {
+      if (brand == heif) return advise("HEIC", "heif-convert FILE photo.jpg");
+    }
+    if (brand == "avif"sv || brand == "avis"sv) return advise("AVIF", kFfmpeg);
+  }
+  if (head.starts_with("II*\0"sv) || head.starts_with("MM\0*"sv)) return advise("TIFF", kFfmpeg);
+  if (head.starts_with("BM"sv) && head.size() > 30 && head.substr(6, 4) == "\0\0\0\0"sv)
+    return advise("BMP", kFfmpeg);
+  if (head.starts_with("\0\0\0\x0cJXL "sv) || head.starts_with("\xff\x0a"sv))
+    return advise("JPEG XL", kFfmpeg);
+  return "";
+}
+
 std::string ImageFormatNames() {
   std::string names;
   for (const ImageFormat& format : kFormats) {
@@ -88,7 +109,10 @@ std::string ImageFormatNames() {
 Image DecodeImage(std::span<const uint8_t> bytes, const std::string& name) {
   const ImageFormat* format = FormatOf(bytes);
   if (bytes.empty()) ThrowBadInput(name, "is empty");
-  if (!format) ThrowBadInput(name, "is no picture that is read here: ", ImageFormatNames());
+  if (!format) {
+    const std::string foreign = ForeignPicture(AsText(bytes));
+    ThrowBadInput(name, foreign.empty() ? "is no picture that is read here: " + ImageFormatNames() : foreign);
+  }
   return format->decode(bytes, name);
 }
 
