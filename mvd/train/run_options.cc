@@ -11,6 +11,16 @@ namespace {
 constexpr double kMany = 1e15;  // an integer range's end where nothing else bounds it; exact in f64
 constexpr OnResume kAllowed = OnResume::kAllowed;
 
+// Folders that a run reads: what they hold.
+Reads ReadsOf(std::string_view key) {
+  for (const char* model :
+       {"model.folder", "model.autoencoder", "model.image_encoder", "discriminator.backbone"})
+    if (key == model) return Reads::kModel;
+  for (const char* data : {"data.folder", "data.photos", "data.heldout"})
+    if (key == data) return Reads::kData;
+  return Reads::kNothing;
+}
+
 // Collects options of one section after another.
 struct List {
   std::vector<Option> options;
@@ -20,6 +30,7 @@ struct List {
   Option& Add(const char* name, T* value, std::string meaning) {
     Option& option = options.emplace_back();
     option.key = section + "." + name;
+    option.reads = ReadsOf(option.key);
     option.meaning = std::move(meaning);
     option.value = value;
     return option;
@@ -36,12 +47,6 @@ struct List {
     option.choices = std::move(choices);
     return option;
   }
-  // A folder that the run reads.
-  Option& Folder(const char* name, std::string& value, Reads reads, std::string meaning) {
-    Option& option = Add(name, &value, std::move(meaning));
-    option.reads = reads;
-    return option;
-  }
   Option& Flag(const char* name, bool& value, std::string meaning) {
     return Add(name, &value, std::move(meaning));
   }
@@ -49,17 +54,16 @@ struct List {
 
 void AddModel(List& list, ModelSection& model) {
   list.section = "model";
-  list.Folder("folder", model.folder, Reads::kModel,
-              "start from this model folder (diffusers' layout); empty: from the preset");
+  list.Text("folder", model.folder, {},
+            "start from this model folder (diffusers' layout); empty: from the preset");
   list.Text("preset", model.preset, PresetNames(),
             "architecture where folder is empty, seeded random weights");
   list.Text("unet", model.unet, {}, "JSON object or table laid over the UNet's config").json = true;
   list.Text("taesd", model.taesd, {}, "JSON object or table laid over the tiny autoencoder's config").json =
       true;
-  list.Folder("autoencoder", model.autoencoder, Reads::kModel,
-              "folder of a trained autoencoder; empty: the model's own");
-  list.Folder("image_encoder", model.image_encoder, Reads::kModel,
-              "folder of the CLIP image encoder; empty: the model's own");
+  list.Text("autoencoder", model.autoencoder, {}, "folder of a trained autoencoder; empty: the model's own");
+  list.Text("image_encoder", model.image_encoder, {},
+            "folder of the CLIP image encoder; empty: the model's own");
   list.Number("weight_seed", model.weight_seed, 0, kMany, "", "seed of random weights");
   list.Text(
       "start", model.start, {"random", "copy"},
@@ -70,18 +74,17 @@ void AddData(List& list, DataSection& data) {
   list.section = "data";
   list.Text("kind", data.kind, {"synth", "pictures", "shards"},
             "clips made on the fly, single frames of photos and scenes, or prepared clips from a folder");
-  list.Folder("folder", data.folder, Reads::kData, "folder of shards that `data prepare` wrote").on_resume =
-      kAllowed;
+  list.Text("folder", data.folder, {}, "folder of shards that `data prepare` wrote").on_resume = kAllowed;
   list.Text("verify", data.verify, {"clips", "shards"},
             "hold each clip's pixels against its hash; shards: each file too, read whole when it is first "
             "needed")
       .on_resume = kAllowed;
-  list.Folder("photos", data.photos, Reads::kData,
-              "synth: folder of pictures to move; empty: drawn textures only; pictures: folder of them");
+  list.Text("photos", data.photos, {},
+            "synth: folder of pictures to move; empty: drawn textures only; pictures: folder of them");
   list.Text("latent_cache", data.latent_cache, {}, "folder for encoded clips; empty: encode each clip again")
       .on_resume = kAllowed;
-  list.Folder("heldout", data.heldout, Reads::kData,
-              "shards (pictures: a folder of photos) for the held-out loss; empty: clips of another seed");
+  list.Text("heldout", data.heldout, {},
+            "shards (pictures: a folder of photos) for the held-out loss; empty: clips of another seed");
   list.Number("clips", data.clips, 0, kMany, "clips",
               "synth: as many, again and again, so that cached latents are found; 0: endless");
   list.Number("workers", data.workers, 0, 1024, "threads",
@@ -213,8 +216,8 @@ void AddConditioning(List& list, DiffusionConfig& config) {
 
 void AddDiscriminator(List& list, AdversarialConfig& config) {
   list.section = "discriminator";
-  list.Folder("backbone", config.backbone, Reads::kModel,
-              "model folder whose UNet's encoder half it looks through, frozen; empty: model.folder");
+  list.Text("backbone", config.backbone, {},
+            "model folder whose UNet's encoder half it looks through, frozen; empty: model.folder");
   list.Text("taps", config.taps, {"blocks", "layers"},
             "of the backbone: what each down block hands on, or its last layer, before that is halved");
   list.Text("heads", config.heads, {"both", "spatial", "temporal"},
