@@ -8,7 +8,7 @@ namespace mvd::cli {
 
 CLI::App* AddCommand(CLI::App& parent, const Command& command, Runner& chosen) {
   CLI::App* const sub = parent.add_subcommand(command.name, command.help);
-  for (CLI::Option* option : {sub->get_help_ptr(), sub->get_help_all_ptr()}) option->group("General");
+  for (const char* help : {"--help", "--help-all"}) sub->get_option(help)->group("General");
   const std::string example = *command.example ? std::string(" ") + command.example : "";
   const Runner runner = command.declare(*sub);
   // A command may have said more already.

@@ -2,6 +2,8 @@
 #include <CLI/CLI.hpp>
 #include <algorithm>
 #include <iostream>
+#include <memory>
+#include <sstream>
 
 #include "mvd/cli/command.h"
 #include "mvd/engine/bundled_models.h"

@@ -129,6 +129,8 @@ nlohmann::json WriteClips(const Options& o, Session& session, StatusLine& status
 
 Exit Run(Options o, Session& session) {
   if (o.output.empty() && o.sheet.empty()) ThrowUsage("data synth: expected -o FOLDER or --sheet FILE.png");
+  if (fs::exists(o.output) && !fs::is_directory(o.output))
+    ThrowUsage(o.output, " exists and is not a folder");
   if (!o.photos.empty()) {
     for (Image& image : ReadImages(o.photos))
       o.synth.photos.push_back({image.width, image.height, std::move(image.rgb)});

@@ -1,6 +1,8 @@
 #include "mvd/cli/file_kind.h"
 
+#include <algorithm>
 #include <fstream>
+#include <map>
 #include <nlohmann/json.hpp>
 #include <set>
 

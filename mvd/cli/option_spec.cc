@@ -72,16 +72,20 @@ CLI::Option* Remember(CLI::Option* option, const OptionSpec& spec, std::string d
   return option;
 }
 
-[[noreturn]] void Refuse(const OptionSpec& spec, const std::string& text) {
+// What the option takes, also where only its type bounds it.
+template <class T>
+std::string ExpectedOf(const OptionSpec& spec) {
   const std::string expected = Expected(spec);
-  ThrowUsage(spec.Flag(), " ", text.empty() ? "''" : Printable(text), ": expected ",
-             expected.empty() ? "a number" : expected);
+  if (!expected.empty()) return expected;
+  return std::is_same_v<T, uint64_t> ? StrCat("0 to ", UINT64_MAX) : "another value";
 }
 
 template <class T>
 CLI::Option* AddValue(CLI::App& app, const OptionSpec& spec, T& field) {
   const auto set = [spec, &field](const CLI::results_t& results) {
-    if (!SetFromText(spec, results.back(), field)) Refuse(spec, results.back());
+    const std::string& text = results.back();
+    if (!SetFromText(spec, text, field))
+      ThrowUsage(spec.Flag(), " ", text.empty() ? "''" : Printable(text), ": expected ", ExpectedOf<T>(spec));
     return true;
   };
   CLI::Option* const option = app.add_option(Names(spec), CLI::callback_t(set), spec.help);
@@ -89,11 +93,11 @@ CLI::Option* AddValue(CLI::App& app, const OptionSpec& spec, T& field) {
   return Remember(option, spec, DefaultText(field));
 }
 
+template <class T>
 [[noreturn]] void RefuseJson(const OptionSpec& spec, const nlohmann::json& value, const std::string& file) {
-  const std::string expected = Expected(spec);
   ThrowBadInput(file, "key '", spec.key, "' is ",
                 Printable(value.dump(-1, ' ', false, nlohmann::json::error_handler_t::replace)),
-                ", expected ", expected.empty() ? "text or a number, as the option takes it" : expected);
+                ", expected ", ExpectedOf<T>(spec));
 }
 
 template <class T>
@@ -107,7 +111,7 @@ void SetNumberFromJson(const OptionSpec& spec, const nlohmann::json& value, cons
   if constexpr (std::is_integral_v<T>)
     fits = value.is_number_integer() &&
            (!value.is_number_unsigned() || value.get<uint64_t>() <= uint64_t(INT64_MAX));
-  if (!fits || !SetNumber(spec, value.get<T>(), field)) RefuseJson(spec, value, file);
+  if (!fits || !SetNumber(spec, value.get<T>(), field)) RefuseJson<T>(spec, value, file);
 }
 
 }  // namespace
@@ -169,12 +173,13 @@ void SetFromJson(const OptionSpec& spec, const nlohmann::json& value, const std:
 }
 void SetFromJson(const OptionSpec& spec, const nlohmann::json& value, const std::string& file,
                  uint64_t& field) {
-  if (!value.is_number_unsigned() || !SetFromText(spec, value.dump(), field)) RefuseJson(spec, value, file);
+  if (!value.is_number_unsigned() || !SetFromText(spec, value.dump(), field))
+    RefuseJson<uint64_t>(spec, value, file);
 }
 void SetFromJson(const OptionSpec& spec, const nlohmann::json& value, const std::string& file,
                  std::string& field) {
   if (!value.is_string() || !SetFromText(spec, value.get<std::string>(), field))
-    RefuseJson(spec, value, file);
+    RefuseJson<std::string>(spec, value, file);
 }
 
 CLI::Option* AddOption(CLI::App& app, const OptionSpec& spec, double& field) {
