@@ -8,6 +8,7 @@
 #include <numbers>
 
 #include "mvd/base/atomic_file.h"
+#include "mvd/base/paths.h"
 #include "mvd/cli/option_table.h"
 #include "mvd/cli/terminal.h"
 #include "mvd/data/synth.h"
@@ -100,7 +101,7 @@ nlohmann::json WriteClips(const Options& o, Session& session, StatusLine& status
   const ClipFormat* format = FindClipFormat(o.format);
   if (!format) ThrowUsage("--format ", o.format, ": expected one of ", ClipFormatNames());
   CheckCanWrite(*format);
-  fs::create_directories(o.output);
+  MakeFolders(o.output);
   const fs::path folder = o.output;
   std::string metadata;
   for (int64_t i = 0; i < o.count; ++i) {
@@ -119,7 +120,7 @@ nlohmann::json WriteClips(const Options& o, Session& session, StatusLine& status
                                  {"mean_flow", made.mean_flow},
                                  {"seed", o.synth.seed},
                                  {"index", index}};
-    WriteClip(clip, folder / name, *format, line.dump());
+    WriteClip(clip, folder / name, *format, line.dump(), Replace::kYes);
     metadata += line.dump() + "\n";
   }
   // Last, so that a list stands only beside the clips it names.

@@ -6,6 +6,8 @@
 #include <iostream>
 #include <new>
 
+#include "mvd/base/paths.h"
+#include "mvd/base/process_end.h"
 #include "mvd/base/rng.h"
 #include "mvd/base/stopwatch.h"
 #include "mvd/cli/command.h"
@@ -50,8 +52,8 @@ bool WantsLatents(const fs::path& target) { return target.extension() == ".safet
 std::vector<fs::path> ListInputs(const std::vector<std::string>& given) {
   std::vector<fs::path> images;
   for (const std::string& name : given) {
-    if (!fs::exists(name)) ThrowNotFound(name);
-    if (!fs::is_directory(name)) {
+    if (!PathExists(name)) ThrowNotFound(name);
+    if (!IsFolder(name)) {
       images.emplace_back(name);
       continue;
     }
@@ -73,7 +75,7 @@ std::string ExtensionOf(const std::string& format) {
 // One picture goes to the file named; several go to a folder, each under its own name.
 std::vector<Job> PlanJobs(const GenerateOptions& o, const std::vector<fs::path>& images) {
   std::vector<Job> jobs;
-  const bool folder = images.size() > 1 || (!o.output.empty() && fs::is_directory(o.output));
+  const bool folder = images.size() > 1 || (!o.output.empty() && IsFolder(o.output));
   for (const fs::path& image : images) {
     fs::path target =
         o.output.empty() ? fs::path(image.stem().string() + ExtensionOf(o.format)) : fs::path(o.output);
@@ -89,12 +91,12 @@ std::vector<Job> PlanJobs(const GenerateOptions& o, const std::vector<fs::path>&
         ThrowUsage(job.image.string(), " and ", image.string(), " would both be written to ",
                    target.string());
     }
-    if (fs::exists(target) && !o.overwrite && !(fs::is_directory(target) && fs::is_empty(target))) {
+    if (PathExists(target) && !o.overwrite && !IsEmptyFolder(target)) {
       ThrowUsage(target.string(), " exists; -y replaces it");
     }
     jobs.push_back({image, target});
   }
-  if (folder && !o.output.empty()) fs::create_directories(o.output);
+  if (folder && !o.output.empty()) MakeFolders(o.output);
   return jobs;
 }
 
@@ -160,9 +162,9 @@ Tensor MakeLatents(Run& run, const fs::path& image, Seconds& seconds) {
 }
 
 // Latents in the file's layout, (1,T,4,h,w), with the recipe.
-void WriteLatents(const Tensor& latents, const fs::path& target, const std::string& recipe) {
+void WriteLatents(const Tensor& latents, const fs::path& target, const std::string& recipe, Replace replace) {
   const Tensor first = ToChannelsFirst(latents);
-  WriteSafetensors(target, {{kLatentsName, first.view()}}, {{kRecipeKey, recipe}});
+  WriteSafetensors(target, {{kLatentsName, first.view()}}, {{kRecipeKey, recipe}}, replace);
 }
 
 Tensor ReadLatents(const fs::path& path, const Model& model, GenerateOptions& o) {
@@ -183,7 +185,13 @@ Tensor ReadLatents(const fs::path& path, const Model& model, GenerateOptions& o)
 // Decodes and writes; where that fails, the latents are kept beside the target and the error says where.
 void Finish(Run& run, const Tensor& latents, const Job& job, Seconds& seconds) {
   const std::string recipe = MakeRecipe(run.options, run.model, run.model_hash, job.image.string()).dump();
-  if (WantsLatents(job.target)) return WriteLatents(latents, job.target, recipe);
+  const Replace replace = run.options.overwrite ? Replace::kYes : Replace::kNo;
+  if (WantsLatents(job.target)) return WriteLatents(latents, job.target, recipe, replace);
+  LastAct keep([&] {
+    const fs::path kept = job.target.string() + ".latents.safetensors";
+    WriteLatents(latents, kept, recipe, Replace::kYes);
+    run.status.Note("latents kept in " + kept.string() + "; generate --from-latents decodes them");
+  });
   try {
     const SvdComponents components = run.engine.Components(run.status.AsProgress());
     Stopwatch watch;
@@ -195,12 +203,10 @@ void Finish(Run& run, const Tensor& latents, const Job& job, Seconds& seconds) {
     const Clip clip = FramesFromFloat(frames.f32(), s[0], s[1], s[2], run.options.fps);
     const ClipFormat* format =
         FindClipFormat(run.options.format.empty() ? job.target.string() : run.options.format);
-    WriteClip(clip, job.target, *format, recipe);
+    WriteClip(clip, job.target, *format, recipe, replace);
     seconds.write = watch.Seconds();
-  } catch (const std::exception& error) {
-    const fs::path kept = job.target.string() + ".latents.safetensors";
-    WriteLatents(latents, kept, recipe);
-    run.status.Note("latents kept in " + kept.string() + "; generate --from-latents decodes them");
+  } catch (const std::exception&) {
+    keep.Run();
     throw;
   }
 }

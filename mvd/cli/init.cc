@@ -7,6 +7,7 @@
 #include <set>
 
 #include "mvd/base/atomic_file.h"
+#include "mvd/base/paths.h"
 #include "mvd/cli/command.h"
 #include "mvd/cli/flags.h"
 #include "mvd/cli/option_table.h"
@@ -63,23 +64,19 @@ Exit Init(Session& session, const Options& o) {
   Preset preset = FindPreset(o.preset);
   if (!o.config.empty()) preset.models = Model::Open(FindModel(o.config)).configs();
   const fs::path target(o.output);
-  if (fs::exists(target) && !(fs::is_directory(target) && fs::is_empty(target)) && !o.force) {
+  if (PathExists(target) && !IsEmptyFolder(target) && !o.force)
     ThrowUsage(o.output, " exists and is not an empty folder; --force writes into it");
-  }
   StatusLine status(session.quiet);
   const Threads threads{o.threads > 0 ? o.threads : HardwareThreads()};
-  // The folder appears under its name only once it is whole.
-  const bool in_place = fs::exists(target);
-  std::optional<AtomicFile> pending;
-  if (!in_place) pending.emplace(target);
-  const fs::path folder = in_place ? target : pending->temporary();
-  fs::create_directories(folder);
+  // Nothing appears under its name before all is written.
+  AtomicFolder pending(target, Replace::kYes);
+  const fs::path folder = pending.temporary();
   WriteConfigs(preset, folder);
   for (const auto& [name, graphs] : GraphsByFolder(preset.models)) {
     const char* file = name == "image_encoder" ? "model.safetensors" : "diffusion_pytorch_model.safetensors";
     WriteWeights(graphs, o.seed, dtype, threads, folder / name / file, session.cancel, status.AsProgress());
   }
-  if (pending) pending->Commit();
+  pending.CommitInto();
   status.Clear();
   if (session.json) {
     std::cout << nlohmann::json{{"model", o.output},

@@ -6,7 +6,9 @@
 #include <iostream>
 #include <new>
 #include <span>
+#include <system_error>
 
+#include "mvd/base/file_error.h"
 #include "mvd/cli/command.h"
 #include "mvd/cli/help.h"
 #include "mvd/cli/terminal.h"
@@ -41,6 +43,7 @@ constexpr Command kCommands[] = {
 
 // The failure as one line on stderr, and as the contract's object on stdout where --json was given.
 Exit Report(const Session& session, Exit exit, const std::string& file, const std::string& message) {
+  ClaimEnd();
   std::fprintf(stderr, "mobilevd: %s\n", message.c_str());
   if (session.json) {
     nlohmann::json object = {{"error", message}, {"file", nullptr}, {"exit", int(exit)}};
@@ -87,13 +90,33 @@ Exit Run(int argc, char** argv, Session& session) {
   return chosen(session);
 }
 
+// Process-wide, for the thread that waits for signals outlives main's frame.
+CancelToken cancel_token;
+std::atomic<int> cancel_grace_ms{800};
+
+Exit RunAndFlush(int argc, char** argv, Session& session) {
+  InstallCancellation(cancel_token, cancel_grace_ms);
+  const Exit exit = Run(argc, argv, session);
+  ClaimEnd();
+  if (exit == Exit::kOk) FlushStdout();
+  return exit;
+}
+
 Exit Guarded(int argc, char** argv, Session& session) {
   try {
-    return Run(argc, argv, session);
+    return RunAndFlush(argc, argv, session);
+  } catch (const ReaderGone& error) {
+    ClaimEnd();
+    return error.exit();
   } catch (const Error& error) {
     return Report(session, error.exit(), error.file(), error.what());
   } catch (const std::bad_alloc&) {
     return Report(session, Exit::kOutOfMemory, "", "out of memory");
+  } catch (const std::system_error& error) {
+    // What std::thread says where the system gives no more of them.
+    if (error.code() == std::errc::resource_unavailable_try_again)
+      return Report(session, Exit::kOutOfMemory, "", "out of memory: a thread cannot be started");
+    return Report(session, Exit::kInternal, "", std::string("internal error: ") + error.what());
   } catch (const std::exception& error) {
     return Report(session, Exit::kInternal, "", std::string("internal error: ") + error.what());
   }
@@ -106,12 +129,10 @@ int main(int argc, char** argv) {
   // Weights of one stage are freed before the next begins: large blocks come straight from the system and go
   // back to it, where glibc would raise its own limit and keep them.
   mallopt(M_MMAP_THRESHOLD, 256 << 10);
-  static mvd::CancelToken cancel;
-  static std::atomic<int> grace_ms{800};
-  mvd::cli::InstallCancellation(cancel, grace_ms);
-  mvd::cli::Session session{
-      .cancel = &cancel, .json = mvd::cli::WantsJson(argc, argv), .cancel_grace_ms = &grace_ms};
-  const mvd::Exit exit = mvd::cli::Guarded(argc, argv, session);
+  mvd::cli::OpenStandardDescriptors();
+  using namespace mvd::cli;
+  Session session{.cancel = &cancel_token, .json = WantsJson(argc, argv), .cancel_grace_ms = &cancel_grace_ms};
+  const mvd::Exit exit = Guarded(argc, argv, session);
   std::fflush(stdout);
   return int(exit);
 }

@@ -6,6 +6,7 @@
 
 #include "mvd/base/atomic_file.h"
 #include "mvd/base/error.h"
+#include "mvd/base/paths.h"
 #include "mvd/media/codecs.h"
 #include "mvd/media/plain_image.h"
 
@@ -126,17 +127,11 @@ void WritePng(const fs::path& path, const Image& image, const TextMap& text) {
 }
 
 std::vector<fs::path> ListImages(const fs::path& folder) {
-  std::error_code code;
-  if (!fs::exists(folder, code)) ThrowNotFound(folder.string());
-  fs::directory_iterator entries(folder, code);
-  if (code) ThrowBadInput(folder.string(), "cannot be read as a folder: ", code.message());
   std::vector<fs::path> images;
-  for (const fs::directory_entry& entry : entries) {
-    const bool hidden = entry.path().filename().string().starts_with('.');
-    if (!hidden && HasImageExtension(entry.path()) && entry.is_regular_file(code))
-      images.push_back(entry.path());
+  for (const fs::path& path : ListFolder(folder)) {
+    const bool hidden = path.filename().string().starts_with('.');
+    if (!hidden && HasImageExtension(path) && IsRegularFile(path)) images.push_back(path);
   }
-  std::ranges::sort(images);
   return images;
 }
 
