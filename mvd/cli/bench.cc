@@ -1,11 +1,11 @@
 // bench: one component of a preset (random weights in memory) or of a model folder, timed.
 #include <cstdio>
-#include <iostream>
 #include <vector>
 
 #include "mvd/cli/command.h"
 #include "mvd/cli/flags.h"
 #include "mvd/cli/option_table.h"
+#include "mvd/cli/output.h"
 #include "mvd/cli/terminal.h"
 #include "mvd/cli/timing.h"
 #include "mvd/cost/cost.h"
@@ -61,7 +61,7 @@ Exit Bench(Session& session, const Options& o) {
         {"flops_original", CountCost(original).total.flops},
         {"planned_bytes", network.Plan().total()},
         {"peak_rss_bytes", peak}};
-    std::cout << object.dump() << "\n";
+    PrintJson(object);
     return Exit::kOk;
   }
   const std::string how = StrCat(on.executor, " ", on.dtype, on.isa.empty() ? "" : " ", on.isa);

@@ -1,10 +1,10 @@
 // check: hold a component against a golden file.
 #include <cstdio>
-#include <iostream>
 
 #include "mvd/cli/command.h"
 #include "mvd/cli/flags.h"
 #include "mvd/cli/option_table.h"
+#include "mvd/cli/output.h"
 #include "mvd/engine/bundled_models.h"
 #include "mvd/engine/golden.h"
 
@@ -52,7 +52,7 @@ Exit Check(Session& session, const Options& o) {
                              {"pass", pass},
                              {"outputs", ToJson(report)}};
     if (!o.model.empty()) object["model"] = o.model;
-    std::cout << object.dump() << "\n";
+    PrintJson(object);
   } else {
     for (const GoldenOutput& output : report.outputs) {
       std::printf("%-20s %-22s rel_rms %.3e  max_abs %.3e  cosine %.9f\n", output.name.c_str(),

@@ -2,10 +2,9 @@
 #include <CLI/CLI.hpp>
 #include <algorithm>
 #include <iostream>
-#include <memory>
-#include <sstream>
 
 #include "mvd/cli/command.h"
+#include "mvd/cli/output.h"
 #include "mvd/engine/bundled_models.h"
 
 namespace mvd::cli {
@@ -250,7 +249,7 @@ Exit Complete(const Session& session, const CLI::App& program, const std::string
                              : shell == "zsh" ? Zsh(commands)
                                               : Fish(commands);
   if (session.json)
-    std::cout << nlohmann::json{{"shell", shell}, {"script", script}}.dump() << "\n";
+    PrintJson(nlohmann::json{{"shell", shell}, {"script", script}});
   else
     std::cout << script;
   return Exit::kOk;

@@ -2,7 +2,6 @@
 #include <CLI/CLI.hpp>
 #include <cmath>
 #include <cstdio>
-#include <iostream>
 #include <sstream>
 
 #include "mvd/base/atomic_file.h"
@@ -10,6 +9,7 @@
 #include "mvd/cli/command.h"
 #include "mvd/cli/flags.h"
 #include "mvd/cli/option_table.h"
+#include "mvd/cli/output.h"
 #include "mvd/cli/terminal.h"
 #include "mvd/compress/describe_compression.h"
 #include "mvd/compress/unet_rewrite.h"
@@ -196,7 +196,7 @@ Exit Compress(Session& session, const Options& o) {
                        FormatBytes(double(PeakResidentBytes()))));
   }
   if (session.json)
-    std::cout << report.dump() << "\n";
+    PrintJson(report);
   else
     std::printf("%s\n", o.dry_run ? Summary(report).c_str() : output.c_str());
   return Exit::kOk;

@@ -1,10 +1,10 @@
 // convert: a model folder with its weights in another type.
 #include <cstdio>
-#include <iostream>
 
 #include "mvd/cli/command.h"
 #include "mvd/cli/flags.h"
 #include "mvd/cli/option_table.h"
+#include "mvd/cli/output.h"
 #include "mvd/cli/terminal.h"
 #include "mvd/engine/bundled_models.h"
 #include "mvd/engine/convert_folder.h"
@@ -27,13 +27,11 @@ Exit Run(Session& session, const Options& o) {
   status.Note(StrCat(report.tensors, " tensors, ", FormatBytes(double(report.bytes_before)), " -> ",
                      FormatBytes(double(report.bytes_after)), " in ", o.dtype));
   if (session.json) {
-    std::cout << nlohmann::json{{"output", output.string()},
+    PrintJson(nlohmann::json{{"output", output.string()},
                                 {"dtype", o.dtype},
                                 {"tensors", report.tensors},
                                 {"bytes_before", report.bytes_before},
-                                {"bytes_after", report.bytes_after}}
-                     .dump()
-              << "\n";
+                                {"bytes_after", report.bytes_after}});
   } else {
     std::printf("%s\n", output.c_str());
   }

@@ -2,11 +2,11 @@
 #include "mvd/cost/cost.h"
 
 #include <cstdio>
-#include <iostream>
 
 #include "mvd/cli/command.h"
 #include "mvd/cli/flags.h"
 #include "mvd/cli/option_table.h"
+#include "mvd/cli/output.h"
 
 namespace mvd::cli {
 namespace {
@@ -80,7 +80,7 @@ Exit Cost(Session& session, const Options& o) {
                                    {"frames", sizes.frames},
                                    {"dtype", o.dtype},
                                    {"components", components}};
-    std::cout << object.dump() << "\n";
+    PrintJson(object);
   }
   return Exit::kOk;
 }

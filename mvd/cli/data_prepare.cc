@@ -2,11 +2,11 @@
 #include "mvd/cli/data_prepare.h"
 
 #include <cstdio>
-#include <iostream>
 
 #include "mvd/base/stopwatch.h"
 #include "mvd/cli/flags.h"
 #include "mvd/cli/option_table.h"
+#include "mvd/cli/output.h"
 #include "mvd/cli/terminal.h"
 #include "mvd/prepare/prepare.h"
 
@@ -84,16 +84,14 @@ Exit RunPrepare(Session& session, const Options& o) {
   const Stopwatch clock;
   const PrepareReport report = Prepare(options, status.AsProgress());
   status.Clear();
-  for (const auto& failure : report.failures) std::fprintf(stderr, "mobilevd: %s\n", failure.error.c_str());
+  for (const auto& failure : report.failures) PrintError(failure.error);
   if (report.clips + report.pictures == 0) {
     ThrowBadInput(o.input, "gives no clip: of ", report.sources, " files ", report.failures.size(),
                   " failed and ", report.short_shots, " have only short shots; ", report.frozen,
                   " clips are frozen, ", report.still, " too still");
   }
   if (session.json) {
-    std::cout
-        << AsJson(o, report, clock.Seconds()).dump(-1, ' ', false, nlohmann::json::error_handler_t::replace)
-        << "\n";
+    PrintJson(AsJson(o, report, clock.Seconds()));
   } else {
     Print(o, report, clock.Seconds());
   }

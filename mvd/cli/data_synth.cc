@@ -10,6 +10,7 @@
 #include "mvd/base/atomic_file.h"
 #include "mvd/base/paths.h"
 #include "mvd/cli/option_table.h"
+#include "mvd/cli/output.h"
 #include "mvd/cli/terminal.h"
 #include "mvd/data/synth.h"
 #include "mvd/media/clip.h"
@@ -130,8 +131,6 @@ nlohmann::json WriteClips(const Options& o, Session& session, StatusLine& status
 
 Exit Run(Options o, Session& session) {
   if (o.output.empty() && o.sheet.empty()) ThrowUsage("data synth: expected -o FOLDER or --sheet FILE.png");
-  if (fs::exists(o.output) && !fs::is_directory(o.output))
-    ThrowUsage(o.output, " exists and is not a folder");
   if (!o.photos.empty()) {
     for (Image& image : ReadImages(o.photos))
       o.synth.photos.push_back({image.width, image.height, std::move(image.rgb)});
@@ -142,7 +141,7 @@ Exit Run(Options o, Session& session) {
   if (!o.output.empty()) done["clips"] = WriteClips(o, session, status);
   status.Clear();
   if (session.json) {
-    std::cout << done.dump() << "\n";
+    PrintJson(done);
   } else {
     if (!o.sheet.empty()) std::cout << o.sheet << "\n";
     if (!o.output.empty()) std::cout << o.output << ": " << o.count << " clips and metadata.jsonl\n";

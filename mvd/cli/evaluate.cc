@@ -1,12 +1,12 @@
 // evaluate: a model's figures on held-out clips and photographs, with those of two baselines.
 #include <cstdio>
 #include <filesystem>
-#include <iostream>
 
 #include "mvd/cli/command.h"
 #include "mvd/cli/flags.h"
 #include "mvd/cli/generate_options.h"
 #include "mvd/cli/option_table.h"
+#include "mvd/cli/output.h"
 #include "mvd/cli/terminal.h"
 #include "mvd/cost/cost.h"
 #include "mvd/engine/bundled_models.h"
@@ -140,7 +140,7 @@ Exit Run(Session& session, const Options& o) {
                                            {session.cancel, status.AsProgress()});
   status.Clear();
   if (session.json)
-    std::cout << ToJson(report, CostOf(model, options.pipeline), o.model).dump() << "\n";
+    PrintJson(ToJson(report, CostOf(model, options.pipeline), o.model));
   else
     Print(report);
   return Exit::kOk;

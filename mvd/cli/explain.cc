@@ -1,10 +1,10 @@
 // explain: the graph as text, each node with its shape, cost and place in memory, and what the passes did.
 #include <cstdio>
-#include <iostream>
 
 #include "mvd/cli/command.h"
 #include "mvd/cli/flags.h"
 #include "mvd/cli/option_table.h"
+#include "mvd/cli/output.h"
 #include "mvd/cost/cost.h"
 #include "mvd/ir/arena.h"
 #include "mvd/ir/text.h"
@@ -87,7 +87,7 @@ Exit Explain(Session& session, const Options& o) {
                                    {"peak_activation_bytes", cost.peak_activation_bytes},
                                    {"passes", passes},
                                    {"text", Print(graph)}};
-    std::cout << object.dump() << "\n";
+    PrintJson(object);
     return Exit::kOk;
   }
   if (o.text) {

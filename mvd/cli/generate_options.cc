@@ -34,20 +34,32 @@ void DeclareOptions(CLI::App& app, GenerateOptions& o) {
              .value = "FILE",
              .group = "Input"},
             o.from_latents);
+  AddOption(app,
+            {.flags = "--strict",
+             .help = "Fail where the model or the picture is not the one of the recipe, instead of a warning",
+             .group = "Input"},
+            o.strict);
   OptionSpec model = Table().model;
   model.unset = kDefaultModel;
   AddOption(app, model, o.model);
-  AddOption(app,
-            {.flags = "--output,-o",
-             .help = "File, or folder for several pictures; the extension gives the format (" +
-                     ClipFormatNames() + "); PNG frames go to a folder: -o frames --format png",
-             .value = "PATH",
-             .group = "Output"},
-            o.output);
+  AddOption(
+      app,
+      {.flags = "--output,-o",
+       .help = "File, its extension gives the format; or folder that gets a clip for each picture (clips/); "
+               "or - for stdout. A PNG sequence is a folder, too: --format png",
+       .value = "PATH",
+       .group = "Output"},
+      o.output);
   AddOption(app, InGroup(ClipFormatOption("Format where the output has no extension", {"latents"}), "Output"),
             o.format);
   AddOption(app, {.flags = "--overwrite,-y", .help = "Replace files that exist", .group = "Output"},
             o.overwrite);
+  AddOption(
+      app,
+      {.flags = "--skip-existing",
+       .help = "Leave out clips that are finished, which is what exists: a clip appears when it is whole",
+       .group = "Output"},
+      o.skip_existing);
   o.VisitRecipe([&](const OptionSpec& spec, auto& value) {
     if constexpr (std::is_same_v<std::decay_t<decltype(value)>, uint64_t>) {
       if (&value == &o.seed) {
@@ -78,18 +90,6 @@ void DeclareOptions(CLI::App& app, GenerateOptions& o) {
             o.guidance_batching);
 }
 
-nlohmann::json MakeRecipe(GenerateOptions options, const Model& model, const std::string& model_hash,
-                          const std::string& image) {
-  nlohmann::json recipe = {{"program", "mobilevd"},
-                           {"version", MVD_VERSION},
-                           {"model", options.model.empty() ? model.origin() : options.model},
-                           {"model_hash", model_hash},
-                           {"image", image}};
-  // JSON has no NaN: an unset number is written as null.
-  options.VisitRecipe([&](const OptionSpec& spec, auto& value) { recipe["options"][spec.key] = value; });
-  return recipe;
-}
-
 void ReadRecipeOptions(const nlohmann::json& options, const std::string& file, GenerateOptions& o,
                        const std::function<bool(const OptionSpec&)>& wanted) {
   o.VisitRecipe([&](const OptionSpec& spec, auto& value) {
@@ -101,18 +101,6 @@ void ReadRecipeOptions(const nlohmann::json& options, const std::string& file, G
     if (given.is_string() && given.get_ref<const std::string&>().empty()) return;
     SetFromJson(spec, given, file, value);
   });
-}
-
-void ApplyRecipe(const CLI::App& app, const std::string& text, const std::string& file, GenerateOptions& o) {
-  const nlohmann::json recipe = ParseJson(text, file);
-  if (!recipe.is_object() || !recipe.contains("options") || !recipe["options"].is_object()) {
-    ThrowBadInput(file, "carries no recipe of mobilevd");
-  }
-  ReadRecipeOptions(recipe["options"], file, o, [&](const OptionSpec& spec) { return !WasGiven(app, spec); });
-  const bool folder = recipe.contains("model") && recipe["model"].is_string() && o.preset.empty();
-  if (app.count("--model") == 0 && folder) o.model = recipe["model"];
-  if (o.images.empty() && recipe.contains("image") && recipe["image"].is_string())
-    o.images = {recipe["image"]};
 }
 
 namespace {
@@ -169,19 +157,6 @@ SvdOptions PipelineOptions(const GenerateOptions& o, int64_t decode_chunk_size) 
   s.guidance_batching = o.guidance_batching;
   CheckSvdOptions(s);
   return s;
-}
-
-void RefuseExtension(const std::string& target) {
-  std::filesystem::path path(target);
-  if (path.extension() == ".png")
-    ThrowUsage("-o ", target, ": PNG frames are written to a folder: -o ",
-               path.replace_extension("").string(), " --format png");
-  std::string extensions;
-  for (const ClipFormat& format : ClipFormats()) {
-    const std::string extension = ExtensionOf(format);
-    if (!extension.empty() && CanWrite(format)) extensions += extension + ", ";
-  }
-  ThrowUsage("-o ", target, ": the extension is none of ", extensions, ".safetensors (latents)");
 }
 
 int64_t ParseBytes(const std::string& text) {

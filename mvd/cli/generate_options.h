@@ -28,7 +28,7 @@ struct GenerateOptions {
   uint64_t seed = 42;
   bool random_seed = false;  // Complete draws one
   std::string max_memory;
-  bool guidance_batching = false, overwrite = false;
+  bool guidance_batching = false, overwrite = false, skip_existing = false, strict = false;
   ExecFlags exec;
 
   // v(spec, field) for what a recipe holds, under the spec's key; the rest says where to run and what to
@@ -62,14 +62,6 @@ struct GenerateOptions {
 // Declares all flags on `app`.
 void DeclareOptions(CLI::App& app, GenerateOptions& options);
 
-// The recipe as JSON: program version, model and its hash, picture, every effective option.
-nlohmann::json MakeRecipe(GenerateOptions options, const Model& model, const std::string& model_hash,
-                          const std::string& image);
-// Takes over what a recipe says except where `app` saw the flag on the command line. `text` is the recipe's
-// JSON, `file` is for messages.
-void ApplyRecipe(const CLI::App& app, const std::string& text, const std::string& file,
-                 GenerateOptions& options);
-
 // Sets `options` from the object under a recipe's "options", those keys that `wanted` says. What the same
 // option would refuse on the command line is Error(kBadInput) naming file and key.
 void ReadRecipeOptions(const nlohmann::json& recipe_options, const std::string& file,
@@ -78,9 +70,6 @@ void ReadRecipeOptions(const nlohmann::json& recipe_options, const std::string& 
 // Replaces "default" values by the model's, checks names; after this, options say what will be done.
 void Complete(const Model& model, GenerateOptions& options);
 SvdOptions PipelineOptions(const GenerateOptions& options, int64_t decode_chunk_size);
-
-// For a target whose extension is no format's: what to give instead.
-[[noreturn]] void RefuseExtension(const std::string& target);
 
 int64_t ParseBytes(const std::string& text);  // "12GB", "512MiB", "0" for no limit; usage Error otherwise
 

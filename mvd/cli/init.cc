@@ -3,7 +3,6 @@
 #include <cstdio>
 #include <filesystem>
 #include <fstream>
-#include <iostream>
 #include <set>
 
 #include "mvd/base/atomic_file.h"
@@ -11,6 +10,7 @@
 #include "mvd/cli/command.h"
 #include "mvd/cli/flags.h"
 #include "mvd/cli/option_table.h"
+#include "mvd/cli/output.h"
 #include "mvd/cli/terminal.h"
 #include "mvd/engine/bundled_models.h"
 #include "mvd/engine/random_weights.h"
@@ -79,12 +79,10 @@ Exit Init(Session& session, const Options& o) {
   pending.CommitInto();
   status.Clear();
   if (session.json) {
-    std::cout << nlohmann::json{{"model", o.output},
+    PrintJson(nlohmann::json{{"model", o.output},
                                 {"preset", o.preset},
                                 {"seed", o.seed},
-                                {"dtype", o.dtype}}
-                     .dump()
-              << "\n";
+                                {"dtype", o.dtype}});
   } else {
     std::printf("%s\n", o.output.c_str());
   }

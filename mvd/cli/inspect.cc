@@ -1,11 +1,11 @@
 // inspect: what files and folders are. Reads headers only.
 #include <cstdio>
-#include <iostream>
 
 #include "mvd/cli/command.h"
 #include "mvd/cli/file_kind.h"
+#include "mvd/cli/output.h"
 #include "mvd/engine/bundled_models.h"
-#include "mvd/io/json.h"
+#include "mvd/io/json_text.h"
 
 namespace mvd::cli {
 namespace {
@@ -14,12 +14,12 @@ void Print(const nlohmann::json& object) {
   for (const auto& [key, value] : object.items()) {
     if (key == "tensors") {
       for (const auto& tensor : value) {
-        std::printf("  %-80s %-5s %s\n", tensor["name"].get<std::string>().c_str(),
+        std::printf("  %-80s %-5s %s\n", Shown(tensor["name"].get<std::string>()).c_str(),
                     tensor["dtype"].get<std::string>().c_str(), tensor["shape"].dump().c_str());
       }
     } else if (key == "components") {
       for (const auto& [name, component] : value.items()) {
-        std::printf("  %-18s %-40s", name.c_str(), component["class"].get<std::string>().c_str());
+        std::printf("  %-18s %-40s", Shown(name).c_str(), Shown(component["class"].get<std::string>()).c_str());
         if (component.contains("parameters")) {
           std::printf(" %5zu tensors, %.1f M parameters, %s", component["tensors"].get<size_t>(),
                       double(component["parameters"].get<int64_t>()) / 1e6,
@@ -27,12 +27,11 @@ void Print(const nlohmann::json& object) {
         }
         std::printf("\n");
         for (const auto& line : component.value("compression", nlohmann::json::array()))
-          std::printf("    %s\n", line.get<std::string>().c_str());
+          std::printf("    %s\n", Shown(line.get<std::string>()).c_str());
       }
     } else {
-      // Text of a stranger's file: nothing in it may move the cursor.
-      const std::string text = value.is_string() ? Printable(value.get<std::string>(), 4000)
-                                                 : value.dump(value.is_object() ? 2 : -1, ' ', true);
+      const std::string text =
+          value.is_string() ? Shown(value.get<std::string>()) : JsonText(value, value.is_object() ? 2 : -1);
       std::printf("%-12s %s\n", key.c_str(), text.c_str());
     }
   }
@@ -48,7 +47,7 @@ Exit Inspect(Session& session, const std::vector<std::string>& paths) {
     } catch (const Error& error) {
       if (paths.size() == 1) throw;
       ++failed;
-      std::fprintf(stderr, "mobilevd: %s\n", Printable(error.what(), 1000).c_str());
+      PrintError(error.what());
       files.push_back({{"file", path}, {"error", error.what()}, {"exit", int(error.exit())}});
       continue;
     }
@@ -56,7 +55,7 @@ Exit Inspect(Session& session, const std::vector<std::string>& paths) {
   }
   if (session.json) {
     const nlohmann::json object = paths.size() == 1 ? files[0] : nlohmann::json{{"files", files}};
-    std::cout << object.dump(-1, ' ', false, nlohmann::json::error_handler_t::replace) << "\n";
+    PrintJson(object);
   }
   return failed ? Exit::kPartial : Exit::kOk;
 }

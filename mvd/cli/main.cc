@@ -3,7 +3,6 @@
 
 #include <CLI/CLI.hpp>
 #include <cstdio>
-#include <iostream>
 #include <new>
 #include <span>
 #include <system_error>
@@ -11,6 +10,7 @@
 #include "mvd/base/file_error.h"
 #include "mvd/cli/command.h"
 #include "mvd/cli/help.h"
+#include "mvd/cli/output.h"
 #include "mvd/cli/terminal.h"
 
 namespace mvd::cli {
@@ -44,11 +44,11 @@ constexpr Command kCommands[] = {
 // The failure as one line on stderr, and as the contract's object on stdout where --json was given.
 Exit Report(const Session& session, Exit exit, const std::string& file, const std::string& message) {
   ClaimEnd();
-  std::fprintf(stderr, "mobilevd: %s\n", message.c_str());
+  PrintError(message);
   if (session.json) {
     nlohmann::json object = {{"error", message}, {"file", nullptr}, {"exit", int(exit)}};
     if (!file.empty()) object["file"] = file;
-    std::cout << object.dump(-1, ' ', false, nlohmann::json::error_handler_t::replace) << "\n";
+    PrintJson(object);
   }
   return exit;
 }

@@ -8,6 +8,7 @@
 #include "mvd/cli/command.h"
 #include "mvd/cli/flags.h"
 #include "mvd/cli/option_table.h"
+#include "mvd/cli/output.h"
 #include "mvd/cli/repro_ladder.h"
 #include "mvd/cli/repro_report.h"
 
@@ -29,7 +30,7 @@ Exit ListTables(const Session& session) {
     if (!session.json)
       std::printf("%-3s %s\n", std::string(table.name).c_str(), std::string(table.title).c_str());
   }
-  if (session.json) std::cout << nlohmann::json{{"tables", object}}.dump() << "\n";
+  if (session.json) PrintJson(nlohmann::json{{"tables", object}});
   return Exit::kOk;
 }
 
@@ -77,7 +78,7 @@ Exit RunRepro(Session& session, const Options& o) {
     if (o.demo.empty() || o.output.empty())
       ThrowUsage("repro ladder draws --demo FOLDER as --output FILE.svg or FILE.png");
     LadderChart(DemoEvaluations(o.demo)).Write(o.output);
-    if (session.json) std::cout << nlohmann::json{{"output", o.output}}.dump() << "\n";
+    if (session.json) PrintJson(nlohmann::json{{"output", o.output}});
     return Exit::kOk;
   }
   if (!o.output.empty()) ThrowUsage("--output is for `repro ladder`");
@@ -86,7 +87,7 @@ Exit RunRepro(Session& session, const Options& o) {
   if (!o.demo.empty()) repro.demo = DemoEvaluations(o.demo);
   if (o.latency) MeasureAll(session, o, repro);
   if (session.json)
-    std::cout << ReproJson(repro).dump() << "\n";
+    PrintJson(ReproJson(repro));
   else
     std::cout << (o.markdown ? ReproMarkdown(repro) : ReproText(repro));
   return Exit::kOk;

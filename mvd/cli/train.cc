@@ -1,4 +1,5 @@
 // train: a run from a commented TOML file, the file itself, and a step on given numbers for benchmarks.
+#include "mvd/cli/output.h"
 #include "mvd/cli/train.h"
 
 #include <unistd.h>
@@ -9,7 +10,6 @@
 #include <cstdio>
 #include <cstdlib>
 #include <filesystem>
-#include <iostream>
 #include <map>
 #include <memory>
 #include <sstream>
@@ -43,7 +43,7 @@ class Line {
   void Note(const std::string& text) {
     if (quiet_) return;
     Clear();
-    std::fprintf(stderr, "%s\n", text.c_str());
+    std::fprintf(stderr, "%s\n", Shown(text).c_str());
   }
 
  private:
@@ -92,7 +92,7 @@ Exit PrintToml(const Session& session, const std::string& kind) {
                            : kind == "features"    ? Toml(FeaturesConfig{})
                                                    : Toml(AdversarialConfig{});
   if (session.json)
-    std::cout << nlohmann::json{{"kind", kind}, {"toml", text}}.dump() << "\n";
+    PrintJson(nlohmann::json{{"kind", kind}, {"toml", text}});
   else
     std::fputs(text.c_str(), stdout);
   return Exit::kOk;
@@ -139,13 +139,11 @@ Exit DryRun(const Session& session, Config config, const TrainRunOptions& o) {
   const std::map<std::string, std::string> absent = TakeOutAbsentFolders(planned, o.overrides);
   const RunPlan run = PlanRun(planned);
   if (session.json) {
-    std::cout << nlohmann::json{{"kind", Kind<Config>::kName},
+    PrintJson(nlohmann::json{{"kind", Kind<Config>::kName},
                                 {"options", WriteOptionsJson(ListOptions(config))},
                                 {"absent", absent},
                                 {"plan", ToJson(run)},
-                                {"can_train", CanTrain()}}
-                     .dump()
-              << "\n";
+                                {"can_train", CanTrain()}});
     return Exit::kOk;
   }
   std::fputs(Toml(config).c_str(), stdout);
@@ -223,12 +221,10 @@ Exit RunBenchStep(const BenchFlags& flags) {
   options.file = flags.file;
   options.bf16 = flags.dtype == "bf16";
   const BenchStepResult result = BenchStep(options);
-  std::cout << nlohmann::json{{"loss", result.loss},
+  PrintJson(nlohmann::json{{"loss", result.loss},
                               {"grad_norm", result.grad_norm},
                               {"seconds", result.seconds},
-                              {"dtype", flags.dtype}}
-                   .dump()
-            << "\n";
+                              {"dtype", flags.dtype}});
   return Exit::kOk;
 }
 
@@ -250,7 +246,7 @@ Exit RunTrain(Session& session, const TrainRunOptions& o) {
   if (session.json) {
     nlohmann::json object = {{"steps", result.steps}, {"cancelled", result.cancelled}, {"model", nullptr}};
     if (!result.model.empty()) object["model"] = result.model.string();
-    std::cout << object.dump() << "\n";
+    PrintJson(object);
   } else if (!result.model.empty()) {
     std::printf("%s\n", result.model.c_str());
   }
