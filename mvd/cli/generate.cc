@@ -10,6 +10,7 @@
 #include "mvd/base/stopwatch.h"
 #include "mvd/cli/command.h"
 #include "mvd/cli/generate_options.h"
+#include "mvd/cli/picture.h"
 #include "mvd/cli/terminal.h"
 #include "mvd/engine/bundled_models.h"
 #include "mvd/engine/svd_engine.h"
@@ -99,21 +100,51 @@ std::vector<Job> PlanJobs(const GenerateOptions& o, const std::vector<fs::path>&
   return jobs;
 }
 
-// Announced before anything is loaded: the process as it stands, the largest stage, and one weight on its way
-// in.
+// What reading the largest picture holds, and what remains of it while it is encoded. A picture that cannot
+// be read fails alone, later.
+struct PictureMemory {
+  int64_t reading = 0, kept = 0;
+};
+PictureMemory PlanPictures(const GenerateOptions& o, const std::vector<Job>& jobs) {
+  PictureMemory most;
+  if (!o.from_latents.empty()) return most;
+  for (const Job& job : jobs) {
+    try {
+      const PictureBytes bytes = PlanPicture(job.image, o.width, o.height, *ParseFit(o.fit));
+      most.reading = std::max(most.reading, bytes.reading);
+      most.kept = std::max(most.kept, bytes.kept);
+    } catch (const Error&) {
+    }
+  }
+  return most;
+}
+
+// The frames as floats and as bytes, and what the formats' libraries hold.
+int64_t WriteBytes(const GenerateOptions& o, const std::vector<Job>& jobs) {
+  int64_t most = 0;
+  for (const Job& job : jobs) {
+    const ClipFormat* format = FindClipFormat(o.format.empty() ? job.target.string() : o.format);
+    if (format && !WantsLatents(job.target))
+      most = std::max(most, EncoderBytes(*format, o.width, o.height, o.num_frames));
+  }
+  return most + 15 * o.width * o.height * o.num_frames;
+}
+
+// Announced before anything is loaded: the process as it stands, and the largest stage.
 int64_t AnnounceMemory(const std::vector<StageMemory>& stages, int64_t limit, StatusLine& status) {
   const StageMemory* largest = &stages[0];
   for (const StageMemory& stage : stages) {
-    if (stage.plan.total() > largest->plan.total()) largest = &stage;
+    if (stage.total() > largest->total()) largest = &stage;
   }
-  const int64_t bytes = largest->plan.total() + ResidentBytes();
+  const int64_t bytes = largest->total() + ResidentBytes();
   status.Note("memory: " + FormatBytes(double(bytes)) + " at most, in " + largest->component + " (weights " +
               FormatBytes(double(largest->plan.weight_bytes)) + ", activations " +
-              FormatBytes(double(largest->plan.activation_bytes)) + ")");
+              FormatBytes(double(largest->plan.activation_bytes)) + ", pictures and frames " +
+              FormatBytes(double(largest->beside_bytes)) + ")");
   if (limit > 0 && bytes > limit) {
     throw Error(Exit::kOutOfMemory, "",
                 StrCat("this needs ", FormatBytes(double(bytes)), " of memory, ", FormatBytes(double(limit)),
-                       " are allowed: take a smaller size, fewer frames or --decode-chunk-size"));
+                       " are allowed: take a smaller picture or size, fewer frames or --decode-chunk-size"));
   }
   return bytes;
 }
@@ -128,33 +159,27 @@ void WarnOfRanges(const GenerateOptions& o, StatusLine& status) {
     status.Note("warning: sizes that are no multiples of 64 give weaker clips");
 }
 
-struct Picture {
-  Tensor clip_image;  // (1,H',W',3) as the image encoder sees it, at its own resolution
-  Tensor image;       // (1,H,W,3)
-};
-
-Picture LoadPicture(const Run& run, const fs::path& path) {
-  const Image image = ReadImage(path);
-  const RgbView view{image.rgb, image.width, image.height};
-  const Fit fit = *ParseFit(run.options.fit);
-  const RgbImage framed = FrameImage(view, run.options.width, run.options.height, fit);
-  const RgbImage sized = FitImage(view, run.options.width, run.options.height, fit);
-  return {ToSignedUnit(framed.view()), ToSignedUnit(sized.view())};
+// The picture is let go before denoising.
+SvdConditioning EncodePicture(Run& run, const fs::path& image, const SvdComponents& components,
+                              const Tensor& noise, Seconds& seconds) {
+  const Picture picture =
+      LoadPicture(image, run.options.width, run.options.height, *ParseFit(run.options.fit));
+  const Stopwatch watch;
+  const double loaded = run.engine.load_seconds();
+  SvdConditioning conditioning =
+      EncodeSvd(components, picture.clip_view(), picture.image, noise, run.pipeline, run.hooks);
+  seconds.encode = watch.Seconds() - (run.engine.load_seconds() - loaded);
+  return conditioning;
 }
 
 Tensor MakeLatents(Run& run, const fs::path& image, Seconds& seconds) {
-  const Picture picture = LoadPicture(run, image);
   Rng rng(*ParseRngKind(run.options.rng), uint64_t(run.options.seed));
   const SvdNoise noise = DrawSvdNoise(rng, run.pipeline, run.model.configs().unet.out_channels,
                                       ScaleFactor(run.model.configs().vae));
   const SvdComponents components = run.engine.Components(run.status.AsProgress());
-  Stopwatch watch;
-  double loaded = run.engine.load_seconds();
-  const SvdConditioning conditioning =
-      EncodeSvd(components, picture.clip_image, picture.image, noise.image, run.pipeline, run.hooks);
-  seconds.encode = watch.Seconds() - (run.engine.load_seconds() - loaded);
-  watch = {};
-  loaded = run.engine.load_seconds();
+  const SvdConditioning conditioning = EncodePicture(run, image, components, noise.image, seconds);
+  const Stopwatch watch;
+  const double loaded = run.engine.load_seconds();
   Tensor latents = DenoiseSvd(components, conditioning, run.schedule, noise.latents, run.pipeline, run.hooks);
   seconds.denoise = watch.Seconds() - (run.engine.load_seconds() - loaded);
   return latents;
@@ -191,6 +216,7 @@ void Finish(Run& run, const Tensor& latents, const Job& job, Seconds& seconds) {
     const double loaded = run.engine.load_seconds();
     const Tensor frames = DecodeSvd(components, latents, run.pipeline, run.hooks);
     seconds.decode = watch.Seconds() - (run.engine.load_seconds() - loaded);
+    run.engine.Unload();
     watch = {};
     const Shape& s = frames.shape();
     const Clip clip = FramesFromFloat(frames.f32(), s[0], s[1], s[2], run.options.fps);
@@ -318,7 +344,11 @@ Exit Generate(Session& session, GenerateOptions o, const CLI::App& app) {
   SvdOptions pipeline = PipelineOptions(o, 0);
   pipeline.decode_chunk_size = ChooseChunk(o, engine, pipeline, limit);
   o.decode_chunk_size = std::to_string(pipeline.decode_chunk_size);
-  const int64_t planned = AnnounceMemory(engine.Plan(pipeline), limit, status);
+  const PictureMemory pictures = PlanPictures(o, jobs);
+  std::vector<StageMemory> stages = engine.Plan(pipeline, pictures.kept);
+  stages.push_back({"reading of the picture", {}, pictures.reading});
+  stages.push_back({"writing of the clip", {}, WriteBytes(o, jobs)});
+  const int64_t planned = AnnounceMemory(stages, limit, status);
   Run run{session,
           o,
           model,

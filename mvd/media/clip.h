@@ -60,6 +60,9 @@ std::string ExtensionOf(const ClipFormat& format);
 // Null where neither fits.
 const ClipFormat* FindClipFormat(std::string_view path_or_name);
 
+// What WriteClip holds beside the clip: the libraries' encoders, as measured, rounded up.
+int64_t EncoderBytes(const ClipFormat& format, int64_t width, int64_t height, int64_t frames);
+
 // Writes the clip whole or not at all; the same input gives the same bytes. `recipe_json` (UTF-8, no NUL;
 // empty for none) is carried as RecipePlace says. A PNG sequence needs a target that is absent or an empty
 // folder. Error(kNotFound) without the target's folder, Error(kBadInput) where writing fails,
