@@ -1,8 +1,8 @@
 #include "mvd/cli/flags.h"
 
 #include <cstdio>
-#include <fstream>
 
+#include "mvd/base/thread_limits.h"
 #include "mvd/cli/option_table.h"
 #include "mvd/cpu/isa.h"
 #include "mvd/engine/bundled_models.h"
@@ -14,14 +14,6 @@ namespace {
 bool HasBf16(const std::string& isa) {
   const IsaLevel& level = FindIsa(isa);
   return level.name == "avx512_bf16" || level.name == "amx";
-}
-
-int64_t Field(const char* file, const std::string& key) {
-  std::ifstream status(file);
-  for (std::string line; std::getline(status, line);) {
-    if (line.starts_with(key)) return std::stoll(line.substr(key.size())) * 1024;
-  }
-  return 0;
 }
 
 }  // namespace
@@ -42,7 +34,7 @@ NetworkOptions ExecFlags::Resolve(const CancelToken* cancel) const {
   options.passes.skip = skip;
   options.exec.isa = isa;
   options.exec.cancel = cancel;
-  options.exec.threads = {threads > 0 ? threads : HardwareThreads(), pin};
+  options.exec.threads = {StartableThreads(threads > 0 ? threads : HardwareThreads()), pin};
   if (isa != "auto") LimitOneDnn(FindIsa(isa));
   const std::string name = dtype != "auto" ? dtype : executor == "cpu" && HasBf16(isa) ? "bf16" : "f32";
   const auto parsed = ParseDType(name);
@@ -93,15 +85,6 @@ DType WeightDType(const std::string& name) {
   ThrowUsage("--dtype ", name, ": expected f32, bf16 or f16");
 }
 
-std::string FormatBytes(double bytes) {
-  const char* units[] = {"B", "kB", "MB", "GB", "TB"};
-  int unit = 0;
-  while (bytes >= 1000 && unit < 4) bytes /= 1000, ++unit;
-  char text[32];
-  std::snprintf(text, sizeof(text), unit == 0 ? "%.0f %s" : "%.3g %s", bytes, units[unit]);
-  return text;
-}
-
 std::string FormatSeconds(double seconds) {
   char text[32];
   if (seconds < 60)
@@ -116,11 +99,6 @@ std::string FormatFixed(double value, int digits) {
   std::snprintf(text, sizeof(text), "%.*f", digits, value);
   return text;
 }
-
-int64_t PeakResidentBytes() { return Field("/proc/self/status", "VmHWM:"); }
-int64_t ResidentBytes() { return Field("/proc/self/status", "VmRSS:"); }
-
-int64_t SystemMemoryBytes(const std::string& key) { return Field("/proc/meminfo", key); }
 
 std::string Join(const std::vector<std::string>& names) {
   std::string text;

@@ -4,6 +4,7 @@
 #include <string>
 #include <vector>
 
+#include "mvd/base/process_memory.h"
 #include "mvd/cli/option_spec.h"
 #include "mvd/engine/model.h"
 #include "mvd/engine/network.h"
@@ -46,15 +47,8 @@ struct SizeFlags {
 // A type that weights are written in: f32, bf16 or f16, else Error(kUsage).
 DType WeightDType(const std::string& name);
 
-std::string FormatBytes(double bytes);  // "3.05 GB"
 std::string FormatSeconds(double seconds);
 std::string FormatFixed(double value, int digits);  // "45.43"
-
-// Peak resident memory of this process so far; resets only with the process.
-int64_t PeakResidentBytes();
-int64_t ResidentBytes();
-// A line of /proc/meminfo in bytes, such as "MemAvailable:"; 0 where it is absent.
-int64_t SystemMemoryBytes(const std::string& key);
 
 // "a, b, c", for help texts: the names stand in one table each.
 std::string Join(const std::vector<std::string>& names);

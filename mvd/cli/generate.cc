@@ -156,7 +156,7 @@ void Generation::MakeClips(const Plan& plan, const fs::path& folder, const Model
   SvdOptions pipeline = PipelineOptions(o_, 0);
   pipeline.decode_chunk_size = ChooseChunk(o_, engine, pipeline, limit);
   o_.decode_chunk_size = std::to_string(pipeline.decode_chunk_size);
-  const AnnouncedMemory memory = PlanMemory(engine.Plan(pipeline), limit);
+  const AnnouncedMemory memory = PlanMemory(o_, plan.jobs, engine, pipeline, limit);
   report_.planned_bytes = memory.bytes;
   note_(memory.line);
   CheckTargets(plan, o_.overwrite);

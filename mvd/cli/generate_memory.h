@@ -3,8 +3,10 @@
 
 #include <cstdint>
 #include <string>
+#include <vector>
 
 #include "mvd/cli/generate_options.h"
+#include "mvd/cli/generate_plan.h"
 #include "mvd/engine/svd_engine.h"
 
 namespace mvd::cli {
@@ -16,8 +18,9 @@ struct AnnouncedMemory {
   int64_t bytes = 0;
   std::string line;  // what to tell the user
 };
-// The process as it stands, the largest stage, and one weight on its way in. Error(kOutOfMemory) above
-// `limit` (0: none).
-AnnouncedMemory PlanMemory(const std::vector<StageMemory>& stages, int64_t limit);
+// The process as it stands and the largest stage, reading of pictures and writing of clips among them.
+// Error(kOutOfMemory) above `limit` (0: none).
+AnnouncedMemory PlanMemory(const GenerateOptions& options, const std::vector<Job>& jobs,
+                           const SvdEngine& engine, const SvdOptions& pipeline, int64_t limit);
 
 }  // namespace mvd::cli

@@ -2,6 +2,7 @@
 
 #include <nlohmann/json.hpp>
 
+#include "mvd/base/process_memory.h"
 #include "mvd/cli/flags.h"
 #include "mvd/cli/output.h"
 

@@ -7,7 +7,7 @@
 #include "mvd/base/rng.h"
 #include "mvd/base/stopwatch.h"
 #include "mvd/cli/generate_latents.h"
-#include "mvd/cli/generate_picture.h"
+#include "mvd/cli/picture.h"
 
 namespace mvd::cli {
 namespace fs = std::filesystem;
@@ -49,22 +49,32 @@ void CheckImage(const GenerateRun& run, const Job& job, const Recipe& about) {
   run.warn(differs);
 }
 
-// (1,T,h,w,C)
-Tensor MakeLatents(GenerateRun& run, const fs::path& image, Seconds& seconds) {
+// The picture is let go before denoising.
+SvdConditioning EncodePicture(const GenerateRun& run, const fs::path& image, const SvdComponents& components,
+                              const Tensor& noise, Seconds& seconds) {
   const GenerateOptions& o = run.options;
-  const Picture picture = LoadPicture(image, o.width, o.height, *ParseFit(o.fit));
-  if (!picture.crop.empty()) run.note(image.string() + ": " + picture.crop);
-  Rng rng(*ParseRngKind(o.rng), o.seed);
+  const Fit fit = *ParseFit(o.fit);
+  const Picture picture = LoadPicture(image, o.width, o.height, fit);
+  if (const std::string cut = CropNote(image, o.width, o.height, fit); !cut.empty())
+    run.note(image.string() + ": " + cut);
+  const StageClock clock(run.engine);
+  SvdConditioning conditioning =
+      EncodeSvd(components, picture.clip_view(), picture.image, noise, run.pipeline, run.hooks);
+  seconds.encode = clock.Seconds();
+  return conditioning;
+}
+
+// (1,T,h,w,C)
+Tensor MakeLatents(const GenerateRun& run, const fs::path& image, Seconds& seconds) {
+  Rng rng(*ParseRngKind(run.options.rng), run.options.seed);
   const ModelConfigs& configs = run.model.configs();
-  const SvdNoise noise = DrawSvdNoise(rng, run.pipeline, configs.unet.out_channels, ScaleFactor(configs.vae));
+  const SvdNoise noise =
+      DrawSvdNoise(rng, run.pipeline, configs.unet.out_channels, ScaleFactor(configs.vae));
   const SvdComponents components = run.engine.Components(run.hooks.progress);
-  const StageClock encode(run.engine);
-  const SvdConditioning conditioning =
-      EncodeSvd(components, picture.clip_image, picture.image, noise.image, run.pipeline, run.hooks);
-  seconds.encode = encode.Seconds();
-  const StageClock denoise(run.engine);
+  const SvdConditioning conditioning = EncodePicture(run, image, components, noise.image, seconds);
+  const StageClock clock(run.engine);
   Tensor latents = DenoiseSvd(components, conditioning, run.schedule, noise.latents, run.pipeline, run.hooks);
-  seconds.denoise = denoise.Seconds();
+  seconds.denoise = clock.Seconds();
   return latents;
 }
 
@@ -76,6 +86,7 @@ void DecodeAndWrite(GenerateRun& run, const Tensor& latents, const Job& job, con
   const Tensor frames =
       DecodeSvd(run.engine.Components(run.hooks.progress), latents, run.pipeline, run.hooks);
   seconds.decode = decode.Seconds();
+  run.engine.Unload();
   const Stopwatch watch;
   const Shape& s = frames.shape();
   WriteClip(FramesFromFloat(frames.f32(), s[0], s[1], s[2], run.options.fps), job.target, *job.format, recipe,

@@ -8,6 +8,7 @@
 #include <system_error>
 
 #include "mvd/base/file_error.h"
+#include "mvd/base/thread_limits.h"
 #include "mvd/cli/command.h"
 #include "mvd/cli/help.h"
 #include "mvd/cli/output.h"
@@ -126,6 +127,7 @@ Exit Guarded(int argc, char** argv, Session& session) {
 }  // namespace mvd::cli
 
 int main(int argc, char** argv) {
+  mvd::WaitBriefly(argv);
   // Weights of one stage are freed before the next begins: large blocks come straight from the system and go
   // back to it, where glibc would raise its own limit and keep them.
   mallopt(M_MMAP_THRESHOLD, 256 << 10);
