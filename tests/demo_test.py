@@ -27,7 +27,7 @@ class DemoTest(ProgramTest):
         self.assertEqual(recipe["model"], "demo")  # a name, no place on this machine
         self.assertEqual(recipe["options"]["motion_bucket_id"], 70)  # as the README says
         again = self.folder / "b.webm"
-        self.expect(0, "generate", "--recipe", clip, "-o", again)
+        self.expect(0, "generate", PHOTO, "--recipe", clip, "-o", again)
         self.assertEqual(clip.read_bytes(), again.read_bytes())
 
     def test_seed_and_bucket_matter(self):
