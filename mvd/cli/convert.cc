@@ -28,10 +28,10 @@ Exit Run(Session& session, const Options& o) {
                      FormatBytes(double(report.bytes_after)), " in ", o.dtype));
   if (session.json) {
     PrintJson(nlohmann::json{{"output", output.string()},
-                                {"dtype", o.dtype},
-                                {"tensors", report.tensors},
-                                {"bytes_before", report.bytes_before},
-                                {"bytes_after", report.bytes_after}});
+                             {"dtype", o.dtype},
+                             {"tensors", report.tensors},
+                             {"bytes_before", report.bytes_before},
+                             {"bytes_after", report.bytes_after}});
   } else {
     std::printf("%s\n", output.c_str());
   }

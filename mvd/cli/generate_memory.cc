@@ -64,8 +64,8 @@ AnnouncedMemory PlanMemory(const GenerateOptions& o, const std::vector<Job>& job
                 StrCat("this needs ", FormatBytes(double(bytes)), " of memory, ", FormatBytes(double(limit)),
                        " are allowed: take a smaller picture or size, fewer frames or --decode-chunk-size"));
   }
-  return {bytes, StrCat("memory: ", FormatBytes(double(bytes)), " at most, in ", largest.component, " (weights ",
-                        FormatBytes(double(largest.plan.weight_bytes)), ", activations ",
+  return {bytes, StrCat("memory: ", FormatBytes(double(bytes)), " at most, in ", largest.component,
+                        " (weights ", FormatBytes(double(largest.plan.weight_bytes)), ", activations ",
                         FormatBytes(double(largest.plan.activation_bytes)), ", pictures and frames ",
                         FormatBytes(double(largest.beside_bytes)), ")")};
 }

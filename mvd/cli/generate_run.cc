@@ -68,8 +68,7 @@ SvdConditioning EncodePicture(const GenerateRun& run, const fs::path& image, con
 Tensor MakeLatents(const GenerateRun& run, const fs::path& image, Seconds& seconds) {
   Rng rng(*ParseRngKind(run.options.rng), run.options.seed);
   const ModelConfigs& configs = run.model.configs();
-  const SvdNoise noise =
-      DrawSvdNoise(rng, run.pipeline, configs.unet.out_channels, ScaleFactor(configs.vae));
+  const SvdNoise noise = DrawSvdNoise(rng, run.pipeline, configs.unet.out_channels, ScaleFactor(configs.vae));
   const SvdComponents components = run.engine.Components(run.hooks.progress);
   const SvdConditioning conditioning = EncodePicture(run, image, components, noise.image, seconds);
   const StageClock clock(run.engine);
@@ -125,16 +124,15 @@ fs::path Keep(const GenerateRun& run, const Tensor& latents, const Job& job, con
 // `kept` says where.
 void Finish(GenerateRun& run, const Tensor& latents, const Job& job, const std::string& recipe,
             Seconds& seconds, fs::path& kept) {
-  std::atomic<bool> is_end = true;  // the act below is not called from here
+  std::atomic<bool> is_end = true;  // until it is called from here, the act below is called by the end
   LastAct keep([&] {
     kept = Keep(run, latents, job, recipe);
     if (is_end) run.last_words(KeptLine(run, job, kept));
   });
   try {
     DecodeAndWrite(run, latents, job, recipe, seconds);
-  } catch (const std::exception& failure) {
+  } catch (const std::exception&) {
     is_end = false;
-    if (run.latents) throw;  // they are in a file already
     try {
       keep.Run();
     } catch (const std::exception& error) {
@@ -149,8 +147,8 @@ void Make(GenerateRun& run, const Job& job, Outcome& outcome) {
   const Recipe about = About(run, job);
   CheckImage(run, job, about);
   const std::string recipe = WriteRecipe(run.options, about);
-  if (run.latents) {
-    Finish(run, *run.latents, job, recipe, outcome.seconds, outcome.latents);
+  if (run.latents) {  // which are in a file already
+    DecodeAndWrite(run, *run.latents, job, recipe, outcome.seconds);
   } else {
     const Tensor latents = MakeLatents(run, job.image, outcome.seconds);
     Finish(run, latents, job, recipe, outcome.seconds, outcome.latents);

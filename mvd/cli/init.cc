@@ -79,10 +79,8 @@ Exit Init(Session& session, const Options& o) {
   pending.CommitInto();
   status.Clear();
   if (session.json) {
-    PrintJson(nlohmann::json{{"model", o.output},
-                                {"preset", o.preset},
-                                {"seed", o.seed},
-                                {"dtype", o.dtype}});
+    PrintJson(
+        nlohmann::json{{"model", o.output}, {"preset", o.preset}, {"seed", o.seed}, {"dtype", o.dtype}});
   } else {
     std::printf("%s\n", o.output.c_str());
   }

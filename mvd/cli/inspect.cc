@@ -19,7 +19,8 @@ void Print(const nlohmann::json& object) {
       }
     } else if (key == "components") {
       for (const auto& [name, component] : value.items()) {
-        std::printf("  %-18s %-40s", Shown(name).c_str(), Shown(component["class"].get<std::string>()).c_str());
+        std::printf("  %-18s %-40s", Shown(name).c_str(),
+                    Shown(component["class"].get<std::string>()).c_str());
         if (component.contains("parameters")) {
           std::printf(" %5zu tensors, %.1f M parameters, %s", component["tensors"].get<size_t>(),
                       double(component["parameters"].get<int64_t>()) / 1e6,

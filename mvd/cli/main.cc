@@ -133,7 +133,8 @@ int main(int argc, char** argv) {
   mallopt(M_MMAP_THRESHOLD, 256 << 10);
   mvd::cli::OpenStandardDescriptors();
   using namespace mvd::cli;
-  Session session{.cancel = &cancel_token, .json = WantsJson(argc, argv), .cancel_grace_ms = &cancel_grace_ms};
+  Session session{
+      .cancel = &cancel_token, .json = WantsJson(argc, argv), .cancel_grace_ms = &cancel_grace_ms};
   const mvd::Exit exit = Guarded(argc, argv, session);
   std::fflush(stdout);
   return int(exit);

@@ -13,7 +13,8 @@ void PrintJson(const nlohmann::json& object);
 // "mobilevd: MESSAGE", one line on stderr, with or without --quiet. May be called from any thread.
 void PrintError(const std::string& message);
 
-// The path of what was made, a line on stdout: as it is, for scripts, but as Shown where a person looks at it.
+// The path of what was made, a line on stdout: as it is, for scripts, but as Shown where a person looks at
+// it.
 void PrintPath(const std::string& path);
 
 // Of text from a file: one line, with '?' for control characters and for bytes that are not UTF-8.

@@ -1,5 +1,4 @@
 // train: a run from a commented TOML file, the file itself, and a step on given numbers for benchmarks.
-#include "mvd/cli/output.h"
 #include "mvd/cli/train.h"
 
 #include <unistd.h>
@@ -15,6 +14,7 @@
 #include <sstream>
 
 #include "mvd/cli/option_table.h"
+#include "mvd/cli/output.h"
 #include "mvd/cli/terminal.h"
 #include "mvd/engine/bundled_models.h"
 #include "mvd/train/plan.h"
@@ -140,10 +140,10 @@ Exit DryRun(const Session& session, Config config, const TrainRunOptions& o) {
   const RunPlan run = PlanRun(planned);
   if (session.json) {
     PrintJson(nlohmann::json{{"kind", Kind<Config>::kName},
-                                {"options", WriteOptionsJson(ListOptions(config))},
-                                {"absent", absent},
-                                {"plan", ToJson(run)},
-                                {"can_train", CanTrain()}});
+                             {"options", WriteOptionsJson(ListOptions(config))},
+                             {"absent", absent},
+                             {"plan", ToJson(run)},
+                             {"can_train", CanTrain()}});
     return Exit::kOk;
   }
   std::fputs(Toml(config).c_str(), stdout);
@@ -222,9 +222,9 @@ Exit RunBenchStep(const BenchFlags& flags) {
   options.bf16 = flags.dtype == "bf16";
   const BenchStepResult result = BenchStep(options);
   PrintJson(nlohmann::json{{"loss", result.loss},
-                              {"grad_norm", result.grad_norm},
-                              {"seconds", result.seconds},
-                              {"dtype", flags.dtype}});
+                           {"grad_norm", result.grad_norm},
+                           {"seconds", result.seconds},
+                           {"dtype", flags.dtype}});
   return Exit::kOk;
 }
 
