@@ -1,9 +1,10 @@
 // convert: a model folder with its weights in another type, or made of a single file.
 #include <cstdio>
-#include <iostream>
 
 #include "mvd/cli/command.h"
 #include "mvd/cli/flags.h"
+#include "mvd/cli/option_table.h"
+#include "mvd/cli/output.h"
 #include "mvd/cli/terminal.h"
 #include "mvd/engine/bundled_models.h"
 #include "mvd/engine/convert_folder.h"
@@ -25,17 +26,15 @@ Exit Run(Session& session, const Options& o) {
       ConvertFolder(FindModel(o.model), output, dtype, session.cancel, status.AsProgress());
   status.Clear();
   if (!report.note.empty()) status.Note(o.model + ": " + report.note);
-  for (const std::string& doubt : DoubtUnused(o.model, report.unused)) Warn(doubt);
+  for (const std::string& doubt : DoubtUnused(o.model, report.unused)) status.Warn(doubt);
   status.Note(StrCat(report.tensors, " tensors, ", FormatBytes(double(report.bytes_before)), " -> ",
                      FormatBytes(double(report.bytes_after)), " in ", o.dtype));
   if (session.json) {
-    std::cout << nlohmann::json{{"output", output.string()},
-                                {"dtype", o.dtype},
-                                {"tensors", report.tensors},
-                                {"bytes_before", report.bytes_before},
-                                {"bytes_after", report.bytes_after}}
-                     .dump()
-              << "\n";
+    PrintJson(nlohmann::json{{"output", output.string()},
+                             {"dtype", o.dtype},
+                             {"tensors", report.tensors},
+                             {"bytes_before", report.bytes_before},
+                             {"bytes_after", report.bytes_after}});
   } else {
     std::printf("%s\n", output.c_str());
   }
@@ -46,12 +45,16 @@ Exit Run(Session& session, const Options& o) {
 
 Runner DeclareConvert(CLI::App& app) {
   auto o = std::make_shared<Options>();
-  app.add_option(
-         "model", o->model,
-         "Model folder or name, one component's own folder, or a single file such as svd_xt.safetensors")
-      ->required();
-  app.add_option("-o,--output", o->output, "Folder to write, new or empty")->required();
-  app.add_option("--dtype", o->dtype, "f32, bf16 or f16")->capture_default_str();
+  AddOption(
+      app,
+      {.flags = "model",
+       .help =
+           "Model folder or name, one component's own folder, or a single file such as svd_xt.safetensors",
+       .value = "MODEL",
+       .required = true},
+      o->model);
+  AddOption(app, Required(Table().output_folder), o->output);
+  AddOption(app, Table().weight_dtype, o->dtype);
   return [o](Session& session) { return Run(session, *o); };
 }
 

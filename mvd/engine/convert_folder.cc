@@ -4,6 +4,7 @@
 
 #include "mvd/base/atomic_file.h"
 #include "mvd/base/error.h"
+#include "mvd/base/paths.h"
 #include "mvd/engine/model.h"
 #include "mvd/engine/unet_folder.h"
 #include "mvd/io/model_folder.h"
@@ -78,8 +79,7 @@ ConvertReport ConvertSingleFile(const fs::path& source, const fs::path& target, 
   for (const auto& [folder, name] : parts) {
     if (!file->Has(folder)) ThrowBadInput(source.string(), "has no tensors of the ", folder);
   }
-  AtomicFile pending(target);
-  fs::create_directories(pending.temporary());
+  AtomicFolder pending(target, Replace::kNo);
   WriteConfigs(file->preset(), pending.temporary(), /*tiny_decoder=*/false);
   ConvertReport report;
   report.note = file->assumed();
@@ -98,21 +98,18 @@ ConvertReport ConvertSingleFile(const fs::path& source, const fs::path& target, 
 
 ConvertReport ConvertFolder(const fs::path& source, const fs::path& target, DType dtype,
                             const CancelToken* cancel, const Progress& progress) {
-  std::error_code code;
-  const fs::file_status status = fs::status(source, code);
-  if (fs::exists(status) && !fs::is_directory(status))
+  if (PathExists(source) && !IsFolder(source))
     return ConvertSingleFile(source, target, dtype, cancel, progress);
   const ModelFolder folder = ModelFolder::Open(source);
   CheckNewFolder(target);
-  AtomicFile pending(target);
-  fs::create_directories(pending.temporary());
+  AtomicFolder pending(target, Replace::kNo);
   if (folder.is_pipeline) WriteFile(pending.temporary() / "model_index.json", folder.index.dump(2) + "\n");
   ConvertReport report;
   double done = 0;
   for (const ModelComponent& listed : folder.components) {
     const ModelComponent& component = folder.Component(listed.name);
     const fs::path to = folder.is_pipeline ? pending.temporary() / component.name : pending.temporary();
-    fs::create_directories(to);
+    MakeFolders(to);
     if (!component.config_file.empty())
       WriteFile(to / component.config_file, component.config.dump(2) + "\n");
     if (const auto files = FindWeightFiles(component.folder))

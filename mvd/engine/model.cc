@@ -5,6 +5,7 @@
 
 #include "mvd/base/atomic_file.h"
 #include "mvd/base/error.h"
+#include "mvd/base/paths.h"
 #include "mvd/engine/random_weights.h"
 #include "mvd/engine/weight_doubts.h"
 #include "mvd/models/video_features.h"
@@ -96,9 +97,7 @@ Model Model::OpenSingle(const fs::path& path) {
 }
 
 Model Model::Open(const fs::path& path) {
-  std::error_code code;
-  const fs::file_status status = fs::status(path, code);
-  if (fs::exists(status) && !fs::is_directory(status)) return OpenSingle(path);
+  if (PathExists(path) && !IsFolder(path)) return OpenSingle(path);
   const ModelFolder folder = ModelFolder::Open(path);
   Model model;
   model.origin_ = path.string();
@@ -169,7 +168,7 @@ void WriteConfigs(const Preset& preset, const fs::path& folder, bool tiny_decode
   nlohmann::json index = {{"_class_name", "StableVideoDiffusionPipeline"}, {"_diffusers_version", "0.42.0"}};
   const auto write = [&](const char* name, const char* file, const char* library, std::string_view class_name,
                          const nlohmann::json& json) {
-    fs::create_directories(folder / name);
+    MakeFolders(folder / name);
     WriteFile(folder / name / file, json.dump(2) + "\n");
     index[name] = {library, class_name};
   };

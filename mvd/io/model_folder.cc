@@ -4,6 +4,7 @@
 #include <array>
 
 #include "mvd/base/error.h"
+#include "mvd/base/paths.h"
 
 namespace mvd {
 namespace fs = std::filesystem;
@@ -80,10 +81,8 @@ std::string LastName(const fs::path& path) {
 }  // namespace
 
 ModelFolder ModelFolder::Open(const fs::path& path) {
-  std::error_code code;
-  const fs::file_status status = fs::status(path, code);
-  if (!fs::exists(status)) ThrowNotFound(path.string());
-  if (!fs::is_directory(status))
+  if (!PathExists(path)) ThrowNotFound(path.string());
+  if (!IsFolder(path))
     ThrowBadInput(path.string(),
                   "is no folder, expected a model folder (mobilevd convert makes one of a single file)");
   ModelFolder model;
@@ -126,8 +125,7 @@ const ModelComponent& ModelFolder::Component(const std::string& name) const {
   if (listed == components.end()) {
     ThrowBadInput((path / kPipelineFile).string(), "lists no component '", Printable(name), "'");
   }
-  std::error_code code;
-  if (!fs::is_directory(listed->folder, code)) {
+  if (!IsFolder(listed->folder)) {
     ThrowBadInput(listed->folder.string(), "is missing, ", kPipelineFile, " lists the component");
   }
   ThrowBadInput(listed->folder.string(),

@@ -2,7 +2,7 @@
 
 #include <algorithm>
 
-#include "mvd/base/error.h"
+#include "mvd/base/file_error.h"
 #include "mvd/io/json.h"
 
 namespace mvd {
@@ -14,7 +14,7 @@ fs::path Canonical(const fs::path& path) {
   fs::path real = fs::canonical(path, code);
   if (!code) return real;
   if (code == std::errc::no_such_file_or_directory) ThrowBadInput(path.string(), "is a broken symbolic link");
-  ThrowBadInput(path.string(), "cannot be opened: ", code.message());
+  ThrowUnreadable(path.string(), code.value());
 }
 
 fs::path ModelRoot(const fs::path& folder) {

@@ -260,14 +260,17 @@ SafetensorsHeader HeaderBuilder::Finish() {
 SafetensorsHeader ParseSafetensorsHeader(std::span<const uint8_t> file_prefix, uint64_t file_size,
                                          const std::string& file) {
   static_assert(std::endian::native == std::endian::little, "the format stores little endian");
+  const std::string_view beginning(reinterpret_cast<const char*>(file_prefix.data()),
+                                   std::min<size_t>(file_prefix.size(), 1024));
+  if (const auto foreign = ForeignFile(beginning.substr(0, kLengthBytes));
+      file_size < kLengthBytes && foreign)
+    ThrowBadInput(file, "is no safetensors file but ", *foreign);
   if (file_size < kLengthBytes) {
     ThrowBadInput(file, "is no safetensors file: ", file_size, " bytes, the header's length alone takes 8");
   }
   MVD_CHECK_GE(file_prefix.size(), kLengthBytes);
   uint64_t length = 0;
   std::memcpy(&length, file_prefix.data(), sizeof(length));
-  const std::string_view beginning(reinterpret_cast<const char*>(file_prefix.data()),
-                                   std::min<size_t>(file_prefix.size(), 1024));
   if (length > kMaxSafetensorsHeader || !beginning.substr(kLengthBytes).starts_with('{')) {
     if (const auto foreign = ForeignWeights(beginning)) {
       ThrowBadInput(file, "is no safetensors file but ", *foreign);
