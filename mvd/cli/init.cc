@@ -3,14 +3,16 @@
 #include <cstdio>
 #include <filesystem>
 #include <fstream>
-#include <iostream>
 #include <set>
 
 #include "mvd/base/atomic_file.h"
 #include "mvd/base/paths.h"
 #include "mvd/cli/command.h"
 #include "mvd/cli/flags.h"
+#include "mvd/cli/option_table.h"
+#include "mvd/cli/output.h"
 #include "mvd/cli/terminal.h"
+#include "mvd/engine/bundled_models.h"
 #include "mvd/engine/random_weights.h"
 #include "mvd/io/safetensors.h"
 
@@ -60,7 +62,7 @@ void WriteWeights(const std::vector<Graph>& graphs, uint64_t seed, DType dtype, 
 Exit Init(Session& session, const Options& o) {
   const DType dtype = WeightDType(o.dtype);
   Preset preset = FindPreset(o.preset);
-  if (!o.config.empty()) preset.models = Model::Open(o.config).configs();
+  if (!o.config.empty()) preset.models = Model::Open(FindModel(o.config)).configs();
   const fs::path target(o.output);
   if (PathExists(target) && !IsEmptyFolder(target) && !o.force)
     ThrowUsage(o.output, " exists and is not an empty folder; --force writes into it");
@@ -77,12 +79,8 @@ Exit Init(Session& session, const Options& o) {
   pending.CommitInto();
   status.Clear();
   if (session.json) {
-    std::cout << nlohmann::json{{"model", o.output},
-                                {"preset", o.preset},
-                                {"seed", o.seed},
-                                {"dtype", o.dtype}}
-                     .dump()
-              << "\n";
+    PrintJson(
+        nlohmann::json{{"model", o.output}, {"preset", o.preset}, {"seed", o.seed}, {"dtype", o.dtype}});
   } else {
     std::printf("%s\n", o.output.c_str());
   }
@@ -93,13 +91,16 @@ Exit Init(Session& session, const Options& o) {
 
 Runner DeclareInit(CLI::App& app) {
   auto o = std::make_shared<Options>();
-  app.add_option("--preset", o->preset, "Architecture: " + Join(PresetNames()))->capture_default_str();
-  app.add_option("--config", o->config, "Take the networks' configs from this model folder instead");
-  app.add_option("--seed", o->seed, "Seed of the weights")->capture_default_str();
-  app.add_option("-o,--output", o->output, "Folder to write")->required();
-  app.add_option("--dtype", o->dtype, "f32, bf16 or f16")->capture_default_str();
-  app.add_option("-t,--threads", o->threads, "Threads; 0 uses every processor")->capture_default_str();
-  app.add_flag("--force", o->force, "Write into a folder that is not empty");
+  AddOption(app, InGroup(WithHelp(Table().preset, "Architecture"), "Options"), o->preset);
+  AddOption(
+      app,
+      {.flags = "--config", .help = "Take the networks' configs from this model instead", .value = "MODEL"},
+      o->config);
+  AddOption(app, {.flags = "--seed", .help = "Seed of the weights", .value = "N"}, o->seed);
+  AddOption(app, Required(Table().output_folder), o->output);
+  AddOption(app, Table().weight_dtype, o->dtype);
+  AddOption(app, InGroup(Table().threads, "Options"), o->threads);
+  AddOption(app, Table().force, o->force);
   return [o](Session& session) { return Init(session, *o); };
 }
 

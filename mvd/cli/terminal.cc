@@ -14,6 +14,7 @@
 #include "mvd/base/file_error.h"
 #include "mvd/base/process_end.h"
 #include "mvd/cli/flags.h"
+#include "mvd/cli/output.h"
 
 namespace mvd::cli {
 namespace {
@@ -53,7 +54,12 @@ void StatusLine::Clear() {
 void StatusLine::Note(const std::string& text) {
   if (quiet_) return;
   Clear();
-  std::fprintf(stderr, "%s\n", text.c_str());
+  std::fprintf(stderr, "%s\n", Shown(text).c_str());
+}
+
+void StatusLine::Warn(const std::string& text) {
+  Clear();
+  std::fprintf(stderr, "warning: %s\n", Shown(text).c_str());
 }
 
 Progress StatusLine::AsProgress() {

@@ -23,6 +23,8 @@ class StatusLine {
   void Clear();
   // A line that stays (with `quiet`: nothing).
   void Note(const std::string& text);
+  // "warning: TEXT", a line that stays with `quiet`, too.
+  void Warn(const std::string& text);
   Progress AsProgress();
 
  private:

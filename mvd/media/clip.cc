@@ -84,6 +84,14 @@ const ClipFormat* FindClipFormat(std::string_view path_or_name) {
   return nullptr;
 }
 
+int64_t EncoderBytes(const ClipFormat& format, int64_t width, int64_t height, int64_t frames) {
+  if (format.library.empty()) return 8 * width * height + (4 << 20);
+  // A frame with the borders that motion may point to. x264 and VP9 look ahead by up to 60 frames, each held
+  // in several forms, and keep up to 16 to predict from.
+  const int64_t frame = (width + 320) * (height + 320);
+  return 5 * frame * (std::min<int64_t>(frames, 60) + 16) + (32 << 20);
+}
+
 void AppendFrame(Clip& clip, Image frame, const std::string& name) {
   if (clip.frames.empty()) {
     clip.width = frame.width;

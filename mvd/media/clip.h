@@ -61,6 +61,9 @@ std::string ExtensionOf(const ClipFormat& format);
 // Null where neither fits.
 const ClipFormat* FindClipFormat(std::string_view path_or_name);
 
+// What WriteClip holds beside the clip: the libraries' encoders, as measured, rounded up.
+int64_t EncoderBytes(const ClipFormat& format, int64_t width, int64_t height, int64_t frames);
+
 // A target of this name is standard output.
 inline constexpr char kStdout[] = "-";
 // Whether a clip written there goes through and leaves nothing to be replaced: standard output, a FIFO, or a

@@ -7,6 +7,7 @@
 #include "mvd/base/file_error.h"
 #include "mvd/base/paths.h"
 #include "mvd/media/codecs.h"
+#include "mvd/media/sidecar.h"
 
 namespace mvd {
 namespace fs = std::filesystem;
@@ -71,7 +72,7 @@ std::optional<std::string> WebpRecipe(const fs::path& path) {
 }
 
 std::optional<std::string> SidecarRecipe(const fs::path& path) {
-  const fs::path sidecar = path.string() + ".recipe.json";
+  const fs::path sidecar = SidecarOf(path);
   if (!PathExists(sidecar)) return std::nullopt;
   return Nonempty(ReadFile(sidecar, kMaxMemoryFile));
 }

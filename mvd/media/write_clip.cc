@@ -10,6 +10,7 @@
 #include "mvd/base/output_file.h"
 #include "mvd/base/paths.h"
 #include "mvd/media/clip_files.h"
+#include "mvd/media/sidecar.h"
 
 namespace mvd {
 namespace fs = std::filesystem;
@@ -26,8 +27,6 @@ void CheckWritable(const Clip& clip) {
     MVD_CHECK_EQ(frame.rgb.size(), size_t(clip.width) * size_t(clip.height) * 3);
   }
 }
-
-fs::path SidecarOf(const fs::path& target) { return target.string() + ".recipe.json"; }
 
 // "frames/" names the folder "frames".
 fs::path WithoutSlash(const fs::path& target) {
