@@ -3,13 +3,14 @@ MODEL ?=
 JOBS ?= $(shell nproc)
 BIN := build/release/mobilevd
 
-.PHONY: help demo test test-fast test-torch test-portable build setup setup-dev format lint asan tsan bench fuzz clean
+.PHONY: help demo test test-fast test-torch test-portable build docs setup setup-dev format lint asan tsan bench fuzz clean
 help:
 	@echo "make demo    build, and turn a photograph into a clip"
 	@echo "make test    build, and run every test"
 	@echo "make test-torch  the same with LibTorch: the torch executor and training"
 	@echo "make test-portable  LibTorch and header-only libraries alone (docs/building.md)"
 	@echo "make build   the program alone: $(BIN)"
+	@echo "make docs    the documents as a site with search: build/site"
 	@echo "make format | lint | asan | tsan | bench | fuzz | clean"
 
 setup:
@@ -61,6 +62,9 @@ lint:
 asan tsan: setup-dev
 	$(call configure_and_build,$@,)
 	@cd build/$@ && ctest --output-on-failure -L fast
+
+docs:
+	@tools/site.sh
 
 bench: build
 	@$(BIN) bench --preset svd --component unet --height 256 --width 512
