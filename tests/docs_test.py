@@ -20,7 +20,10 @@ from program_testing import PHOTO, PROGRAM, SOURCE, main, run
 
 DOCUMENTS = docs.documents(SOURCE)
 # How many blocks each document leaves out: one more is a decision, not an accident.
-NOT_RUN = {}
+NOT_RUN = {
+    "CONTRIBUTING.md": 1, "README.md": 2, "docs/building.md": 1, "docs/data.md": 2, "docs/evaluate.md": 1, "docs/performance.md": 4, "docs/repro.md": 1,
+    "docs/svd.md": 1, "docs/training.md": 5, "models/demo/README.md": 2, "models/demo_teacher/README.md": 1,
+    "recipes/demo/README.md": 2, "recipes/svd/README.md": 2, "testdata/goldens/README.md": 1}
 
 
 def name(document):
@@ -47,7 +50,6 @@ def prepare(folder):
     config = json.loads((svd / "unet/config.json").read_text())
     config["sampling"] = {"steps": 2, "height": 64, "width": 96}
     (svd / "unet/config.json").write_text(json.dumps(config))
-    mobilevd("generate", "photo.jpg", "-o", "clip.mp4")
     mobilevd("data", "synth", "-o", "films", "--count", 2, "--height", 64, "--width", 96, "--frames", 32, "--fps", 14)
 
 
@@ -73,7 +75,7 @@ class DocumentsTest(unittest.TestCase):
             # The last command that began is the one that failed.
             script = "set -eo pipefail; trap 'echo \"failed: $BASH_COMMAND\" >&2' ERR\n" + block.text
             result = subprocess.run(["bash", "-c", script], cwd=folder, env=environment, capture_output=True, text=True,
-                                    stdin=subprocess.DEVNULL, timeout=300)
+                                    stdin=subprocess.DEVNULL)
             if result.returncode != 0:
                 return f"{name(document)}:{block.line}: exit {result.returncode}\n{result.stderr[-2000:]}"
         return ""
@@ -138,6 +140,12 @@ class DocumentsTest(unittest.TestCase):
         for document in DOCUMENTS:
             for path in docs.named_paths(document):
                 self.assertTrue(list(SOURCE.glob(path)), f"{name(document)}: {path}")
+
+    def test_exit_codes_are_those_of_the_enum(self):
+        enum = re.findall(r"^  k\w+ = (\d+),", (SOURCE / "mvd/base/error.h").read_text(), flags=re.M)
+        table = re.findall(r"^\| (\d+) \|", (SOURCE / "ARCHITECTURE.md").read_text(), flags=re.M)
+        self.assertGreater(len(enum), 8)
+        self.assertEqual(table, enum)
 
     def test_functions_of_papers_exist(self):
         """Each name in the last column of docs/papers.md stands in a file that its row names."""
