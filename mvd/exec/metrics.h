@@ -1,4 +1,4 @@
-// How far one array is from another: the figures of `compare` and of the `check` command.
+// How far one array is from another: the figures of compare.h and of the command `check`.
 #pragma once
 
 #include <cstdint>
