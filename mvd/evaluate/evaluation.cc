@@ -96,7 +96,8 @@ void MeasureClips(const Subject& subject, const std::vector<SynthClip>& truth, c
     if (!truth[i].exact_flow) continue;
     const double error = EndPointError(flow, truth[i].flow);
     report.Add("flow error", "pixels", subject.name, error);
-    if (tells_way.contains(truth[i].kind)) report.Add("flow error, told", "pixels", subject.name, error);
+    if (tells_way.contains(truth[i].kind))
+      report.Add("flow error, determined", "pixels", subject.name, error);
     by_kind[truth[i].kind].first += error, by_kind[truth[i].kind].second += 1;
   }
   for (const auto& [kind, sum] : by_kind) {
