@@ -3,6 +3,7 @@
 #include <cstdio>
 
 #include "mvd/base/thread_limits.h"
+#include "mvd/cli/option_table.h"
 #include "mvd/cpu/isa.h"
 #include "mvd/engine/bundled_models.h"
 
@@ -18,22 +19,13 @@ bool HasBf16(const std::string& isa) {
 }  // namespace
 
 void ExecFlags::Declare(CLI::App& app) {
-  const char* group = "Execution";
-  app.add_option("--executor", executor, "Which executor runs: " + Join(ExecutorNames()))
-      ->capture_default_str()
-      ->group(group);
-  app.add_option("--dtype,--precision", dtype, "Weights and activations: auto, f32, bf16")
-      ->capture_default_str()
-      ->group(group);
-  app.add_option("--isa", isa, "Highest instruction set to use; doctor lists them")
-      ->capture_default_str()
-      ->group(group);
-  app.add_option("-t,--threads", threads, "Threads; 0 uses every processor")
-      ->capture_default_str()
-      ->group(group)
-      ->check(CLI::Range(0, 1024));
-  app.add_flag("--pin", pin, "Bind each thread to one processor")->group(group);
-  app.add_option("--skip", skip, "Leave out a pass by name (repeatable); explain lists them")->group(group);
+  const OptionTable& table = Table();
+  AddOption(app, table.executor, executor);
+  AddOption(app, table.dtype, dtype);
+  AddOption(app, table.isa, isa);
+  AddOption(app, table.threads, threads);
+  AddOption(app, table.pin, pin);
+  AddOption(app, table.skip, skip);
 }
 
 NetworkOptions ExecFlags::Resolve(const CancelToken* cancel) const {
@@ -54,16 +46,10 @@ NetworkOptions ExecFlags::Resolve(const CancelToken* cancel) const {
 }
 
 void ModelFlags::Declare(CLI::App& app) {
-  const char* group = "Model";
-  app.add_option("-m,--model", model,
-                 "Model folder in diffusers' layout, or the name of one that comes with the program")
-      ->group(group);
-  app.add_option("--preset", preset,
-                 "Random weights of a known architecture instead of a folder: " + Join(PresetNames()))
-      ->group(group);
-  app.add_option("--weight-seed", weight_seed, "Seed of a preset's random weights")
-      ->capture_default_str()
-      ->group(group);
+  const OptionTable& table = Table();
+  AddOption(app, table.model, model);
+  AddOption(app, table.preset, preset);
+  AddOption(app, table.weight_seed, weight_seed);
 }
 
 Model ModelFlags::Open(const NetworkOptions& options) const {
@@ -80,25 +66,16 @@ ModelConfigs ModelFlags::Configs(ClipDefaults* defaults) const {
 }
 
 void SizeFlags::Declare(CLI::App& app) {
-  const char* group = "Size";
-  app.add_option("--height,-H", height, "Pixels; default from the model")
-      ->group(group)
-      ->check(CLI::Range(8, 1 << 14));
-  app.add_option("--width,-W", width, "Pixels; default from the model")
-      ->group(group)
-      ->check(CLI::Range(8, 1 << 14));
-  app.add_option("--frames,--num-frames,--num_frames", frames, "Frames; default from the model")
-      ->group(group)
-      ->check(CLI::Range(1, 1024));
-  app.add_option("--batch", batch, "Clips in one call")
-      ->capture_default_str()
-      ->group(group)
-      ->check(CLI::Range(1, 64));
+  const OptionTable& table = Table();
+  AddOption(app, table.height, height);
+  AddOption(app, table.width, width);
+  AddOption(app, table.frames, frames);
+  AddOption(app, table.batch, batch);
 }
 
 CallSizes SizeFlags::Resolve(const ClipDefaults& defaults) const {
-  return {batch, frames > 0 ? frames : defaults.frames, height > 0 ? height : defaults.height,
-          width > 0 ? width : defaults.width};
+  return {batch, IsUnset(frames) ? defaults.frames : frames, IsUnset(height) ? defaults.height : height,
+          IsUnset(width) ? defaults.width : width};
 }
 
 DType WeightDType(const std::string& name) {
@@ -127,12 +104,6 @@ std::string Join(const std::vector<std::string>& names) {
   std::string text;
   for (const std::string& name : names) text += (text.empty() ? "" : ", ") + name;
   return text;
-}
-
-std::string ComponentNames() {
-  std::vector<std::string> names;
-  for (const ComponentInfo& component : Components()) names.emplace_back(component.name);
-  return Join(names);
 }
 
 }  // namespace mvd::cli

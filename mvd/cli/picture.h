@@ -3,6 +3,7 @@
 
 #include <cstdint>
 #include <filesystem>
+#include <string>
 
 #include "mvd/base/tensor.h"
 #include "mvd/sample/resize.h"
@@ -26,5 +27,13 @@ struct PictureBytes {
 };
 // From the file's header. Errors as LoadPicture.
 PictureBytes PlanPicture(const std::filesystem::path& path, int64_t width, int64_t height, Fit fit);
+
+// ContentHash of the file's bytes: what a recipe knows the picture by.
+std::string ImageHash(const std::filesystem::path& path);
+
+// "the picture is 3:2, the clip 2:1: 25 % of the height is cut; --fit pad keeps all". Empty where less than
+// half a percent is cut, and for a fit that does not cut.
+std::string CropNote(const std::filesystem::path& path, int64_t width, int64_t height, Fit fit);
+std::string CropNote(int64_t picture_width, int64_t picture_height, int64_t width, int64_t height);
 
 }  // namespace mvd::cli

@@ -12,6 +12,8 @@ namespace mvd {
 using Path = std::filesystem::path;
 
 void WritePngSequence(const Clip& clip, const std::string& recipe, const Path& file, const std::string& name);
+// The name of an entry of `folder` that WritePngSequence did not make, or nothing.
+std::string ForeignToPngSequence(const Path& folder);
 void WriteY4m(const Clip& clip, const std::string& recipe, const Path& file, const std::string& name);
 void WriteNothing(const Clip& clip, const std::string& recipe, const Path& file, const std::string& name);
 

@@ -6,6 +6,7 @@
 
 #include "mvd/base/atomic_file.h"
 #include "mvd/base/error.h"
+#include "mvd/base/paths.h"
 #include "mvd/media/codecs.h"
 #include "mvd/media/plain_image.h"
 
@@ -88,6 +89,27 @@ std::string_view ImageFormatOf(std::span<const uint8_t> bytes) {
   return format ? format->name : std::string_view();
 }
 
+std::string ForeignPicture(std::string_view head) {
+  const auto advise = [](std::string_view name, std::string_view command) {
+    return StrCat("is a picture in ", name, " format, which is not read here (", ImageFormatNames(),
+                  "); convert it: ", command);
+  };
+  constexpr std::string_view kFfmpeg = "ffmpeg -i FILE -frames:v 1 photo.png";
+  if (head.size() >= 12 && head.substr(4, 4) == "ftyp"sv) {
+    const std::string_view brand = head.substr(8, 4);
+    for (std::string_view heif : {"heic"sv, "heix"sv, "heim"sv, "heis"sv, "hevc"sv, "mif1"sv, "msf1"sv}) {
+      if (brand == heif) return advise("HEIC", "heif-convert FILE photo.jpg");
+    }
+    if (brand == "avif"sv || brand == "avis"sv) return advise("AVIF", kFfmpeg);
+  }
+  if (head.starts_with("II*\0"sv) || head.starts_with("MM\0*"sv)) return advise("TIFF", kFfmpeg);
+  if (head.starts_with("BM"sv) && head.size() > 30 && head.substr(6, 4) == "\0\0\0\0"sv)
+    return advise("BMP", kFfmpeg);
+  if (head.starts_with("\0\0\0\x0cJXL "sv) || head.starts_with("\xff\x0a"sv))
+    return advise("JPEG XL", kFfmpeg);
+  return "";
+}
+
 std::string ImageFormatNames() {
   std::string names;
   for (const ImageFormat& format : kFormats) {
@@ -102,7 +124,10 @@ namespace {
 const ImageFormat& ReadableFormatOf(std::span<const uint8_t> bytes, const std::string& name) {
   const ImageFormat* format = FormatOf(bytes);
   if (bytes.empty()) ThrowBadInput(name, "is empty");
-  if (!format) ThrowBadInput(name, "is no picture that is read here: ", ImageFormatNames());
+  if (!format) {
+    const std::string foreign = ForeignPicture(AsText(bytes));
+    ThrowBadInput(name, foreign.empty() ? "is no picture that is read here: " + ImageFormatNames() : foreign);
+  }
   return *format;
 }
 
@@ -134,17 +159,11 @@ void WritePng(const fs::path& path, const Image& image, const TextMap& text) {
 }
 
 std::vector<fs::path> ListImages(const fs::path& folder) {
-  std::error_code code;
-  if (!fs::exists(folder, code)) ThrowNotFound(folder.string());
-  fs::directory_iterator entries(folder, code);
-  if (code) ThrowBadInput(folder.string(), "cannot be read as a folder: ", code.message());
   std::vector<fs::path> images;
-  for (const fs::directory_entry& entry : entries) {
-    const bool hidden = entry.path().filename().string().starts_with('.');
-    if (!hidden && HasImageExtension(entry.path()) && entry.is_regular_file(code))
-      images.push_back(entry.path());
+  for (const fs::path& path : ListFolder(folder)) {
+    const bool hidden = path.filename().string().starts_with('.');
+    if (!hidden && HasImageExtension(path) && IsRegularFile(path)) images.push_back(path);
   }
-  std::ranges::sort(images);
   return images;
 }
 

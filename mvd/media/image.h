@@ -53,6 +53,8 @@ Image DecodeImage(std::span<const uint8_t> bytes, const std::string& name);
 
 // "png", "jpeg", "webp" or "ppm" by the first bytes of a file; empty for anything else.
 std::string_view ImageFormatOf(std::span<const uint8_t> bytes);
+// "is a HEIC picture, ...: convert it with ..." for a picture of a kind that is not read; else empty.
+std::string ForeignPicture(std::string_view head);
 std::string ImageFormatNames();  // those that this build reads, "png, jpeg, ...": for messages and help
 
 // Keys are Latin-1 of 1 to 79 characters, values UTF-8.
