@@ -26,10 +26,11 @@ if(MVD_CCACHE)  # what ccache asks for where headers are precompiled
   set(CMAKE_CXX_COMPILER_LAUNCHER ${CMAKE_COMMAND} -E env CCACHE_SLOPPINESS=pch_defines,time_macros ${MVD_CCACHE})
 endif()
 
-# mvd_precompile(TARGET NAME [HEADER [LIBRARY]]): TARGET is compiled at -O1 with HEADER, which LIBRARY brings, and the usual
-# ones precompiled, once per NAME. LibTorch's targets bring definitions that no shared precompiled header has: with them each
+# mvd_precompile(TARGET NAME [HEADER header] [LIBRARY library]): TARGET is compiled at -O1; its header, which the library
+# brings, and the usual ones are precompiled, once per NAME. LibTorch's targets bring definitions that no shared precompiled header has: with them each
 # file reads its headers itself.
 function(mvd_precompile target name)
+  cmake_parse_arguments(ARG "" "HEADER;LIBRARY" "" ${ARGN})
   target_compile_options(${target} PRIVATE -O1)
   if(MVD_TORCH)
     return()
@@ -38,11 +39,11 @@ function(mvd_precompile target name)
     file(WRITE ${PROJECT_BINARY_DIR}/headers_${name}.cc "// Compiled for its precompiled header.\n")
     add_library(mvd_headers_${name} OBJECT EXCLUDE_FROM_ALL ${PROJECT_BINARY_DIR}/headers_${name}.cc)
     target_compile_options(mvd_headers_${name} PRIVATE -O1)
-    target_link_libraries(mvd_headers_${name} PRIVATE mvd_json_headers ${ARGV3})
+    target_link_libraries(mvd_headers_${name} PRIVATE mvd_json_headers ${ARG_LIBRARY})
     if(TARGET OpenMP::OpenMP_CXX)
       target_link_libraries(mvd_headers_${name} PRIVATE OpenMP::OpenMP_CXX)
     endif()
-    target_precompile_headers(mvd_headers_${name} PRIVATE ${ARGV2} <algorithm> <filesystem> <fstream> <functional> <iostream>
+    target_precompile_headers(mvd_headers_${name} PRIVATE ${ARG_HEADER} <algorithm> <filesystem> <fstream> <functional> <iostream>
       <map> <optional> <sstream> <string> <variant> <vector> <nlohmann/json.hpp>)
   endif()
   target_precompile_headers(${target} REUSE_FROM mvd_headers_${name})
@@ -106,7 +107,7 @@ function(mvd_test name)
   find_package(GTest REQUIRED)
   add_executable(mvd_${name} ${ARG_SOURCES})
   target_link_libraries(mvd_${name} PRIVATE ${ARG_DEPS} mvd_source_dir GTest::gtest_main)
-  mvd_precompile(mvd_${name} gtest <gtest/gtest.h> GTest::gtest)
+  mvd_precompile(mvd_${name} gtest HEADER <gtest/gtest.h> LIBRARY GTest::gtest)
   add_test(NAME ${name} COMMAND mvd_${name} WORKING_DIRECTORY ${PROJECT_BINARY_DIR})
   set_tests_properties(${name} PROPERTIES LABELS ${ARG_LABEL})
 endfunction()
