@@ -132,8 +132,9 @@ json ManifestFiles(const fs::path& folder) {
 
 std::optional<std::set<std::string>> ListedFiles(const fs::path& folder) {
   try {
+    const json files = ManifestFiles(folder);
     std::set<std::string> names{kCheckpointManifest};
-    for (const auto& [name, entry] : ManifestFiles(folder).items()) names.insert(name);
+    for (const auto& [name, entry] : files.items()) names.insert(name);
     return names;
   } catch (const Error&) {
     return std::nullopt;
