@@ -102,6 +102,7 @@ Exit RunPrepare(Session& session, const Options& o) {
   const PrepareReport report = Prepare(options, status.AsProgress());
   status.Clear();
   for (const auto& failure : report.failures) std::fprintf(stderr, "mobilevd: %s\n", failure.error.c_str());
+  for (const std::string& line : report.left) std::fprintf(stderr, "mobilevd: %s\n", line.c_str());
   if (report.clips + report.pictures == 0) {
     ThrowBadInput(o.input, "gives no clip: of ", report.sources, " files ", report.failures.size(),
                   " failed and ", report.short_shots, " have only short shots; ", report.frozen,
@@ -145,7 +146,7 @@ Runner DeclareDataPrepare(CLI::App& app) {
   app.add_flag("--pictures", o->pictures, "Keep pictures, as samples of one frame");
   app.add_option("--seed", o->seed, "Order of the files in the shards")->capture_default_str();
   app.add_option("-t,--threads", o->threads, "Threads; 0 uses every processor")->capture_default_str();
-  app.add_flag("--force", o->force, "Replace the shards in a folder that has some");
+  app.add_flag("--force", o->force, "Replace the set of shards in a folder that has one; other files stay");
   return [o](Session& session) { return RunPrepare(session, *o); };
 }
 

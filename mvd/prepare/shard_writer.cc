@@ -2,11 +2,13 @@
 
 #include <archive.h>
 #include <archive_entry.h>
+#include <fcntl.h>
+#include <signal.h>
 
+#include <cerrno>
 #include <cstdio>
-#include <optional>
+#include <cstring>
 
-#include "mvd/base/atomic_file.h"
 #include "mvd/base/error.h"
 #include "mvd/data/shard_source.h"
 #include "mvd/io/content_hash.h"
@@ -29,19 +31,48 @@ std::string Numbered(const char* format, int64_t number) {
   return text;
 }
 
+std::string ShardName(int64_t number) { return Numbered("shard-%06lld.tar", number); }
+
+// ".shards.4711.part" of a process that is no more.
+bool IsAbandoned(const fs::path& path) {
+  int process = 0, end = 0;
+  const std::string name = path.filename().string();
+  if (std::sscanf(name.c_str(), ".shards.%d.part%n", &process, &end) != 1) return false;
+  return size_t(end) == name.size() && process > 0 && ::kill(process, 0) != 0 && errno == ESRCH;
+}
+
+// Of `count` numbers in a row whose names are all free.
+int64_t FirstFreeNumber(const fs::path& folder, int64_t count) {
+  int64_t first = 0;
+  for (int64_t number = 0; number < first + count; ++number) {
+    std::error_code code;
+    if (fs::exists(fs::symlink_status(folder / ShardName(number), code))) first = number + 1;
+  }
+  return first;
+}
+
+// False, with errno, where `to` exists by now or the move fails.
+bool MoveToFreeName(const fs::path& from, const fs::path& to) {
+  if (::renameat2(AT_FDCWD, from.c_str(), AT_FDCWD, to.c_str(), RENAME_NOREPLACE) == 0) return true;
+  // A file system that does not know the flag: the name was free a moment ago.
+  return (errno == EINVAL || errno == ENOSYS) && ::rename(from.c_str(), to.c_str()) == 0;
+}
+
 }  // namespace
 
 struct ShardWriter::Open {
-  explicit Open(const fs::path& target) : path(target), file(target), tar(archive_write_new()) {
+  // `target` is in the hidden folder, `shown` is the name for messages.
+  Open(const fs::path& target, std::string shown)
+      : name(std::move(shown)), path(target), file(target), tar(archive_write_new()) {
     if (!tar) throw std::bad_alloc();
     Check(archive_write_set_format_ustar(tar.get()));
     Check(archive_write_open_filename(tar.get(), file.temporary().c_str()));
   }
   void Check(int code) const {
-    if (code < ARCHIVE_WARN)
-      ThrowBadInput(path.string(), "cannot be written: ", archive_error_string(tar.get()));
+    if (code < ARCHIVE_WARN) ThrowBadInput(name, "cannot be written: ", archive_error_string(tar.get()));
   }
 
+  std::string name;
   fs::path path;
   AtomicFile file;
   std::unique_ptr<archive, FreeArchive> tar;
@@ -49,7 +80,15 @@ struct ShardWriter::Open {
 };
 
 ShardWriter::ShardWriter(fs::path folder, int64_t shard_bytes)
-    : folder_(std::move(folder)), shard_bytes_(shard_bytes) {}
+    : folder_(std::move(folder)), shard_bytes_(shard_bytes), staging_(folder_ / "shards") {
+  std::error_code code;
+  for (const auto& entry : fs::directory_iterator(folder_, code)) {
+    std::error_code ignored;  // another writer may sweep too
+    if (IsAbandoned(entry.path())) fs::remove_all(entry.path(), ignored);
+  }
+  fs::create_directory(staging_.temporary(), code);
+  if (code) ThrowBadInput(folder_.string(), "cannot be written: ", code.message());
+}
 ShardWriter::~ShardWriter() = default;
 
 void ShardWriter::AddMember(const std::string& name, const void* data, size_t size) {
@@ -63,11 +102,14 @@ void ShardWriter::AddMember(const std::string& name, const void* data, size_t si
   open_->Check(archive_write_header(open_->tar.get(), entry.get()));
   const la_ssize_t written = archive_write_data(open_->tar.get(), data, size);
   if (written < 0 || size_t(written) != size)
-    ThrowBadInput(open_->path.string(), "cannot be written: ", archive_error_string(open_->tar.get()));
+    ThrowBadInput(open_->name, "cannot be written: ", archive_error_string(open_->tar.get()));
 }
 
 void ShardWriter::Add(const ShardSampleContent& sample) {
-  if (!open_) open_ = std::make_unique<Open>(folder_ / Numbered("shard-%06lld.tar", shards()));
+  if (!open_) {
+    const std::string name = ShardName(shards());
+    open_ = std::make_unique<Open>(staging_.temporary() / name, (folder_ / name).string());
+  }
   const std::string key = Numbered("%09lld", samples_++);
   AddMember(key + ".rgb", sample.pixels.data(), sample.pixels.size());
   // A file name need not be UTF-8.
@@ -83,23 +125,45 @@ void ShardWriter::Close() {
   open_->file.Commit();
   const MappedFile file = MappedFile::Open(open_->path);
   const std::string_view bytes(reinterpret_cast<const char*>(file.bytes().data()), file.bytes().size());
-  list_.push_back({{"file", open_->path.filename().string()},
-                   {"samples", open_->samples},
-                   {"bytes", bytes.size()},
-                   {"xxh128", ContentHash(bytes)}});
+  list_.push_back({{"samples", open_->samples}, {"bytes", bytes.size()}, {"xxh128", ContentHash(bytes)}});
   bytes_ += int64_t(bytes.size());
   open_.reset();
+}
+
+// Moves the shards to their names in the folder and enters these in the list. Returns the new paths.
+std::vector<fs::path> ShardWriter::Publish() {
+  std::vector<fs::path> published;
+  const int64_t first = FirstFreeNumber(folder_, shards());
+  for (int64_t i = 0; i < shards(); ++i) {
+    const fs::path from = staging_.temporary() / ShardName(i), to = folder_ / ShardName(first + i);
+    std::error_code code;
+    if (!MoveToFreeName(from, to)) {
+      const int reason = errno;
+      for (const fs::path& path : published) fs::remove(path, code);
+      ThrowBadInput(to.string(), "cannot be written: ", std::strerror(reason));
+    }
+    published.push_back(to);
+    list_[size_t(i)]["file"] = to.filename().string();
+  }
+  return published;
 }
 
 void ShardWriter::Finish(nlohmann::json about) {
   if (open_) Close();
   ContentDigest digest;
   for (const nlohmann::json& shard : list_) digest.AddText(shard["xxh128"].get<std::string>());
+  const std::vector<fs::path> published = Publish();
   about["format"] = kShardsFormat;
   about["hash"] = digest.Hex();
   about["shards"] = list_;
-  WriteFile(folder_ / kShardsFile,
-            about.dump(1, ' ', false, nlohmann::json::error_handler_t::replace) + "\n");
+  try {
+    WriteFile(folder_ / kShardsFile,
+              about.dump(1, ' ', false, nlohmann::json::error_handler_t::replace) + "\n");
+  } catch (...) {
+    std::error_code code;
+    for (const fs::path& path : published) fs::remove(path, code);
+    throw;
+  }
 }
 
 }  // namespace mvd
