@@ -8,6 +8,7 @@
 
 #include "mvd/base/atomic_file.h"
 #include "mvd/base/error.h"
+#include "mvd/base/paths.h"
 #include "mvd/data/tar_reader.h"
 
 namespace mvd {
@@ -96,10 +97,9 @@ std::vector<ShardFile> ShardsOf(const nlohmann::json& json, const fs::path& fold
 }
 
 nlohmann::json ReadShardsJson(const fs::path& folder) {
-  std::error_code code;
-  if (!fs::exists(folder, code)) ThrowNotFound(folder.string());
+  if (!PathExists(folder)) ThrowNotFound(folder.string());
   const fs::path path = folder / kShardsFile;
-  if (!fs::exists(path, code))
+  if (!PathExists(path))
     ThrowBadInput(folder.string(), "has no ", kShardsFile,
                   ": not a folder of shards, or not written to its end");
   return Parse(ReadFile(path, kMaxIndexBytes), path.string());
@@ -181,10 +181,9 @@ ShardIndex ReadShardIndex(const fs::path& folder, const std::function<void(const
   const std::function<void(const std::string&)> tell = problem;
   SampleList samples(index, tell);
   for (const ShardFile& shard : ShardsOf(json, folder, file)) {
-    std::error_code code;
-    if (!fs::exists(shard.path, code))
+    if (!PathExists(shard.path))
       ThrowBadInput(shard.path.string(), "is absent, but ", kShardsFile, " names it");
-    if (const uint64_t bytes = fs::file_size(shard.path, code); code || bytes != shard.bytes) {
+    if (const uint64_t bytes = FileSize(shard.path); bytes != shard.bytes) {
       index.skipped += shard.samples;
       if (skip)
         skip(StrCat(shard.path.string(), ": is damaged: ", bytes, " bytes, ", kShardsFile, " says ",

@@ -1,6 +1,8 @@
 #include "mvd/prepare/output_folder.h"
 
 #include "mvd/base/error.h"
+#include "mvd/base/file_error.h"
+#include "mvd/base/paths.h"
 #include "mvd/data/shard_source.h"
 #include "mvd/io/content_hash.h"
 #include "mvd/io/mapped_file.h"
@@ -43,12 +45,11 @@ std::vector<fs::path> MissingFolders(fs::path path) {
 OutputFolder::OutputFolder(fs::path folder, bool force) : folder_(std::move(folder)) {
   if (!folder_.has_filename()) folder_ = folder_.parent_path();  // "shards/"
   std::error_code code;
-  if (fs::exists(folder_, code) && !fs::is_directory(folder_, code))
-    ThrowUsage(folder_.string(), " exists and is not a folder");
+  if (PathExists(folder_) && !IsFolder(folder_)) ThrowUsage(folder_.string(), " exists and is not a folder");
   old_ = OldShards(folder_, force);
   for (const fs::path& missing : MissingFolders(folder_)) {
     if (fs::create_directory(missing, code)) made_.paths.push_back(missing);
-    if (code) ThrowBadInput(missing.string(), "cannot be made: ", code.message());
+    if (code) ThrowUnwritable(missing.string(), code.value());
   }
 }
 

@@ -151,9 +151,8 @@ void ReadSource(const Work& work, int64_t item, const SourceFile& source, std::u
     }
   } catch (const Error& error) {
     // A file's fault is its own; a cancellation or a missing part of the build is everybody's.
-    if (error.exit() != Exit::kBadInput && error.exit() != Exit::kNotFound &&
-        error.exit() != Exit::kNotAllowed)
-      throw;
+    const bool closed = error.exit() == Exit::kNotAllowed && error.file() == source.path.string();
+    if (error.exit() != Exit::kBadInput && error.exit() != Exit::kNotFound && !closed) throw;
     end.counts.failures.push_back({source.path.string(), error.what()});
   }
   work.output.Push(item, std::move(end));

@@ -2,14 +2,14 @@
 
 #include <archive.h>
 #include <archive_entry.h>
-#include <fcntl.h>
 #include <signal.h>
 
 #include <cerrno>
 #include <cstdio>
-#include <cstring>
 
 #include "mvd/base/error.h"
+#include "mvd/base/file_error.h"
+#include "mvd/base/move_file.h"
 #include "mvd/data/shard_source.h"
 #include "mvd/io/content_hash.h"
 #include "mvd/io/mapped_file.h"
@@ -33,11 +33,11 @@ std::string Numbered(const char* format, int64_t number) {
 
 std::string ShardName(int64_t number) { return Numbered("shard-%06lld.tar", number); }
 
-// ".shards.4711.part" of a process that is no more.
+// ".shards.new.4711-0123456789abcdef.part" of a process that is no more.
 bool IsAbandoned(const fs::path& path) {
   int process = 0, end = 0;
   const std::string name = path.filename().string();
-  if (std::sscanf(name.c_str(), ".shards.%d.part%n", &process, &end) != 1) return false;
+  if (std::sscanf(name.c_str(), ".shards.new.%d-%*16[0-9a-f].part%n", &process, &end) != 1) return false;
   return size_t(end) == name.size() && process > 0 && ::kill(process, 0) != 0 && errno == ESRCH;
 }
 
@@ -51,25 +51,22 @@ int64_t FirstFreeNumber(const fs::path& folder, int64_t count) {
   return first;
 }
 
-// False, with errno, where `to` exists by now or the move fails.
-bool MoveToFreeName(const fs::path& from, const fs::path& to) {
-  if (::renameat2(AT_FDCWD, from.c_str(), AT_FDCWD, to.c_str(), RENAME_NOREPLACE) == 0) return true;
-  // A file system that does not know the flag: the name was free a moment ago.
-  return (errno == EINVAL || errno == ENOSYS) && ::rename(from.c_str(), to.c_str()) == 0;
-}
-
 }  // namespace
 
 struct ShardWriter::Open {
   // `target` is in the hidden folder, `shown` is the name for messages.
   Open(const fs::path& target, std::string shown)
-      : name(std::move(shown)), path(target), file(target), tar(archive_write_new()) {
+      : name(std::move(shown)), path(target), file(target, Replace::kYes), tar(archive_write_new()) {
     if (!tar) throw std::bad_alloc();
     Check(archive_write_set_format_ustar(tar.get()));
     Check(archive_write_open_filename(tar.get(), file.temporary().c_str()));
   }
   void Check(int code) const {
-    if (code < ARCHIVE_WARN) ThrowBadInput(name, "cannot be written: ", archive_error_string(tar.get()));
+    if (code >= ARCHIVE_WARN) return;
+    // A positive number is an errno; others are libarchive's own, for a caller's mistakes.
+    const int reason = archive_errno(tar.get());
+    MVD_CHECK(reason > 0, archive_error_string(tar.get()));
+    ThrowUnwritable(name, reason);
   }
 
   std::string name;
@@ -80,14 +77,12 @@ struct ShardWriter::Open {
 };
 
 ShardWriter::ShardWriter(fs::path folder, int64_t shard_bytes)
-    : folder_(std::move(folder)), shard_bytes_(shard_bytes), staging_(folder_ / "shards") {
+    : folder_(std::move(folder)), shard_bytes_(shard_bytes), staging_(folder_ / "shards.new", Replace::kYes) {
   std::error_code code;
   for (const auto& entry : fs::directory_iterator(folder_, code)) {
     std::error_code ignored;  // another writer may sweep too
     if (IsAbandoned(entry.path())) fs::remove_all(entry.path(), ignored);
   }
-  fs::create_directory(staging_.temporary(), code);
-  if (code) ThrowBadInput(folder_.string(), "cannot be written: ", code.message());
 }
 ShardWriter::~ShardWriter() = default;
 
@@ -101,8 +96,8 @@ void ShardWriter::AddMember(const std::string& name, const void* data, size_t si
   archive_entry_set_mtime(entry.get(), 0, 0);  // no dates: the same bytes every time
   open_->Check(archive_write_header(open_->tar.get(), entry.get()));
   const la_ssize_t written = archive_write_data(open_->tar.get(), data, size);
-  if (written < 0 || size_t(written) != size)
-    ThrowBadInput(open_->name, "cannot be written: ", archive_error_string(open_->tar.get()));
+  open_->Check(written < 0 ? ARCHIVE_FATAL : ARCHIVE_OK);
+  MVD_CHECK_EQ(size_t(written), size);
 }
 
 void ShardWriter::Add(const ShardSampleContent& sample) {
@@ -137,10 +132,9 @@ std::vector<fs::path> ShardWriter::Publish() {
   for (int64_t i = 0; i < shards(); ++i) {
     const fs::path from = staging_.temporary() / ShardName(i), to = folder_ / ShardName(first + i);
     std::error_code code;
-    if (!MoveToFreeName(from, to)) {
-      const int reason = errno;
+    if (const int reason = MoveWithoutReplacing(from, to)) {
       for (const fs::path& path : published) fs::remove(path, code);
-      ThrowBadInput(to.string(), "cannot be written: ", std::strerror(reason));
+      ThrowUnwritable(to.string(), reason);
     }
     published.push_back(to);
     list_[size_t(i)]["file"] = to.filename().string();

@@ -47,7 +47,7 @@ class ShardWriter {
 
   std::filesystem::path folder_;
   int64_t shard_bytes_;
-  AtomicFile staging_;  // a folder, never committed
+  AtomicFolder staging_;  // a folder, never committed
   std::unique_ptr<Open> open_;
   int64_t samples_ = 0, bytes_ = 0;
   nlohmann::json list_ = nlohmann::json::array();

@@ -119,7 +119,8 @@ TEST_F(ShardWriterTest, WhatAKilledWriterLeftIsSweptAndALivingOnesIsNot) {
   const pid_t child = fork();
   if (child == 0) _exit(0);
   ASSERT_EQ(waitpid(child, nullptr, 0), child);
-  const fs::path dead = folder_ / StrCat(".shards.", child, ".part"), alive = folder_ / ".shards.1.part";
+  const fs::path dead = folder_ / StrCat(".shards.new.", child, "-0123456789abcdef.part"),
+                 alive = folder_ / ".shards.new.1-0123456789abcdef.part";
   for (const fs::path& path : {dead, alive}) {
     fs::create_directory(path);
     WriteFile(path / "shard-000000.tar", "half");

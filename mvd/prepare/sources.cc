@@ -7,6 +7,8 @@
 #include <optional>
 
 #include "mvd/base/error.h"
+#include "mvd/base/file_error.h"
+#include "mvd/base/paths.h"
 
 namespace mvd {
 namespace fs = std::filesystem;
@@ -56,16 +58,15 @@ bool Search(const fs::path& top, const fs::path& folder, std::vector<SourceFile>
 
 std::vector<SourceFile> ListSources(const fs::path& folder, std::vector<SourceFailure>& failures) {
   std::error_code code;
-  if (!fs::exists(folder, code)) ThrowNotFound(folder.string());
+  if (!PathExists(folder)) ThrowNotFound(folder.string());
   std::vector<SourceFile> sources;
-  if (!fs::is_directory(folder, code)) {
+  if (!IsFolder(folder)) {
     const auto kind = KindOf(folder);
     if (!kind)
       ThrowBadInput(folder.string(), "is neither a folder nor a clip nor a picture by its extension");
     return {{folder.filename().string(), folder, *kind}};
   }
-  if (!Search(folder, folder, sources, failures, code))
-    ThrowBadInput(folder.string(), "cannot be listed: ", code.message());
+  if (!Search(folder, folder, sources, failures, code)) ThrowUnreadable(folder.string(), code.value());
   std::ranges::sort(sources, {}, &SourceFile::name);
   return sources;
 }

@@ -8,6 +8,7 @@
 #include <optional>
 
 #include "mvd/base/atomic_file.h"
+#include "mvd/base/paths.h"
 #include "mvd/base/stopwatch.h"
 #include "mvd/train/loop/adamw.h"
 #include "mvd/train/loop/data.h"
@@ -75,7 +76,7 @@ class Run {
   }
 
   fs::path PrepareFolder() {
-    fs::create_directories(folder_);
+    MakeFolders(folder_);
     return folder_;
   }
 
@@ -261,7 +262,7 @@ class Run {
 
 TrainResult RunTraining(TrainTask& task, Communicator& group, RunMode mode, const TrainHooks& hooks) {
   // Nothing is made where a name was mistyped.
-  if (mode == RunMode::kExport && !fs::exists(task.common.run.out)) RefuseExport(task.common.run.out);
+  if (mode == RunMode::kExport && !PathExists(task.common.run.out)) RefuseExport(task.common.run.out);
   Run run(task, group, mode, hooks);
   return mode == RunMode::kExport ? run.ExportOnly() : run.Loop();
 }
