@@ -1,5 +1,5 @@
-// JSON text from model folders, read strictly: size, depth and duplicate keys are checked before anything is
-// believed. nlohmann-json keeps the last of two equal keys; two readers of one file must never disagree.
+// JSON text from model folders, read strictly: size, depth and duplicate keys are checked first.
+// nlohmann-json keeps the last of two equal keys, and two readers of one file must never disagree.
 #pragma once
 
 #include <cstddef>
@@ -29,13 +29,13 @@ std::string Printable(std::string_view text, size_t limit = 120);
 // Whether a byte or UTF-8 sequence in `text` moves a terminal's cursor: C0, DEL or C1.
 bool HasControlCharacters(std::string_view text);
 
-// Whether `name` names an entry directly inside a folder: no '/', '\' or control characters, not empty, "."
-// or
-// "..", at most 255 bytes.
+// Whether `name` names an entry directly inside a folder:
+// it may not be empty, "." or "..", may not hold '/', '\' or control characters,
+// and has at most 255 bytes.
 bool IsPlainBaseName(std::string_view name);
 
-// For the two parsers here. Walks a text and leaves the position where a handler can see it, because
-// nlohmann-json tells handlers what it read but not where.
+// An iterator for the two parsers here. It records how far it has read, because nlohmann-json tells its
+// handlers what it read but not where.
 struct TrackedChar {
   using iterator_category = std::input_iterator_tag;
   using value_type = char;
@@ -58,8 +58,8 @@ struct TrackedChar {
   bool operator==(const TrackedChar& other) const { return at == other.at; }
 };
 
-// The reason in a nlohmann-json message: without its tag and without the text it quotes, which may be a
-// secret or a hundred megabytes.
+// The reason that a nlohmann-json message gives, without its tag and without the text it quotes, which may
+// hold a secret or be a hundred megabytes long.
 std::string JsonReason(std::string_view what);
 
 }  // namespace mvd

@@ -1,6 +1,7 @@
 // Checkpoints of a run: RUN/checkpoints/step-000123, a folder that appears whole or not at all and that
 // nobody believes before its manifest, written last, matches every byte. The previous ones go only after the
-// new one was read back.
+// new one was read back, and only where a manifest proves that they are checkpoints: other folders and files
+// in RUN/checkpoints stay, whatever their names.
 #pragma once
 
 #include <cstdint>
@@ -53,7 +54,8 @@ class CheckpointStore {
 
   // Writes, syncs, renames, syncs the folder, reads back and compares; then removes what the policy does not
   // keep, and abandoned temporaries of dead processes. A full disk is an error after which all older ones are
-  // as before. A whole checkpoint of the same step is left as it is. Returns the folder.
+  // as before. A whole checkpoint of the same step is left as it is; what else has its name is renamed to
+  // step-000123.other. Returns the folder.
   std::filesystem::path Save(const CheckpointContent& content);
 
   // The newest complete one (manifest there, sizes match); nothing where there is none. Says what it skipped.

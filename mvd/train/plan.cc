@@ -5,6 +5,7 @@
 
 #include "mvd/cost/cost.h"
 #include "mvd/engine/components.h"
+#include "mvd/io/json.h"
 #include "mvd/train/discriminator.h"
 #include "mvd/train/metrics_log.h"
 #include "mvd/train/run_models.h"
@@ -44,10 +45,23 @@ NetworkPlan PlanNetwork(std::string name, const Graph& graph, Role role, const R
   return plan;
 }
 
+std::string HeldOut(const CommonConfig& config) {
+  const DataSection& data = config.data;
+  if (config.output.heldout_steps == 0 || config.output.heldout_clips == 0) return "nothing";
+  const std::string clips = StrCat(config.output.heldout_clips, " clips");
+  if (data.kind == "pictures")
+    return StrCat(config.output.heldout_clips, " photos of ", Printable(data.heldout));
+  if (!data.heldout.empty()) return StrCat(clips, " of the shards in ", Printable(data.heldout));
+  if (data.kind == "synth") return StrCat(clips, " of procedural scenes of another seed");
+  return StrCat(
+      clips, " of procedural scenes, NOT of the kind in training: data.heldout names shards of other films");
+}
+
 RunPlan Summarise(const CommonConfig& config, std::string origin, std::vector<NetworkPlan> networks,
                   int64_t processes) {
   RunPlan plan;
   plan.origin = std::move(origin);
+  plan.held_out = HeldOut(config);
   plan.processes = processes;
   plan.clips_per_step = config.run.batch * config.run.accumulation * processes;
   plan.steps = config.run.steps;
@@ -246,6 +260,7 @@ RunPlan PlanRun(const FeaturesConfig& config, int64_t processes) {
 
 nlohmann::json ToJson(const RunPlan& plan) {
   nlohmann::json json = {{"origin", plan.origin},
+                         {"held_out", plan.held_out},
                          {"processes", plan.processes},
                          {"clips_per_step", plan.clips_per_step},
                          {"steps", plan.steps},
@@ -270,6 +285,7 @@ nlohmann::json ToJson(const RunPlan& plan) {
 
 std::string FormatPlan(const RunPlan& plan, double flops_per_second) {
   std::string text = "model                   " + plan.origin + "\n";
+  text += "held out                " + plan.held_out + "\n";
   char line[200];
   const auto add = [&](const std::string& name, const std::string& value) {
     std::snprintf(line, sizeof(line), "  %-44s %16s\n", name.c_str(), value.c_str());

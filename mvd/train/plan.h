@@ -27,6 +27,7 @@ struct MemoryItem {
 
 struct RunPlan {
   std::string origin;
+  std::string held_out;  // in words: the clips of the held-out loss
   std::vector<NetworkPlan> networks;
   std::vector<MemoryItem> memory;  // of one process
   int64_t processes = 1;

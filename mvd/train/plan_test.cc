@@ -118,6 +118,21 @@ TEST(Plan, Text) {
   EXPECT_EQ(FormatPlan(PlanRun(FullSize())).find("time at"), std::string::npos);
 }
 
+// A recipe for films must not hold out procedural clips in silence.
+TEST(Plan, SaysWhatIsHeldOut) {
+  DiffusionConfig config = FullSize();
+  EXPECT_EQ(PlanRun(config).held_out, "16 clips of procedural scenes of another seed");
+  config.data.kind = "shards", config.data.folder = "films";
+  EXPECT_NE(PlanRun(config).held_out.find("NOT of the kind in training"), std::string::npos);
+  config.data.heldout = "other_films";
+  EXPECT_EQ(PlanRun(config).held_out, "16 clips of the shards in other_films");
+  EXPECT_NE(FormatPlan(PlanRun(config)).find("held out                16 clips of the shards in other_films"),
+            std::string::npos);
+  EXPECT_EQ(ToJson(PlanRun(config)).at("held_out"), "16 clips of the shards in other_films");
+  config.output.heldout_steps = 0;
+  EXPECT_EQ(PlanRun(config).held_out, "nothing");
+}
+
 TEST(Plan, OverlaysAreChecked) {
   DiffusionConfig config = FullSize();
   config.model.unet = R"({"block_out_channel": [32]})";

@@ -84,7 +84,8 @@ void AddData(List& list, DataSection& data) {
   list.Text("latent_cache", data.latent_cache, {}, "folder for encoded clips; empty: encode each clip again")
       .on_resume = kAllowed;
   list.Text("heldout", data.heldout, {},
-            "shards (pictures: a folder of photos) for the held-out loss; empty: clips of another seed");
+            "shards (pictures: a folder of photos) for the held-out loss; empty: procedural clips of another "
+            "seed, for shards too");
   list.Number("clips", data.clips, 0, kMany, "clips",
               "synth: as many, again and again, so that cached latents are found; 0: endless");
   list.Number("workers", data.workers, 0, 1024, "threads",

@@ -83,6 +83,9 @@ class Run {
   void Start(RunMode mode) {
     if (mode == RunMode::kNew && store_.Newest())
       ThrowUsage(folder_.string(), " holds a run's checkpoints; --resume continues it");
+    // Without checkpoints it is no export of this run, and the export would take its place.
+    if (mode == RunMode::kNew && fs::exists(folder_ / "model"))
+      ThrowUsage((folder_ / "model").string(), " is there already; choose another run.out or move it away");
     state_ = MakeState(task_);
     if (mode != RunMode::kNew) {
       if (const std::optional<Checkpoint> found = store_.LoadNewest()) {
