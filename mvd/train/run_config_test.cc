@@ -204,8 +204,8 @@ TEST(RunConfig, SharedNoiseNeedsOneGeneratorLevel) {
   };
   EXPECT_EQ(read({"generator.levels=2"}).levels, 2);
   for (const char* levels : {"3", "4"}) {
-    const std::string reason =
-        StrCat("key 'generator.frame_noise' is \"shared\" while 'generator.levels' is ", levels, ", expected 2");
+    const std::string reason = StrCat(
+        "key 'generator.frame_noise' is \"shared\" while 'generator.levels' is ", levels, ", expected 2");
     ExpectOneLineError(Exit::kBadInput, reason, [&] { read({StrCat("generator.levels=", levels)}); });
   }
 }
