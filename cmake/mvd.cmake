@@ -1,5 +1,6 @@
 # mvd_library(NAME DEPS ...): every *.cc of the folder but those of EXCLUDE, tests apart. A folder's tests become one
-# program, mvd_NAME_test (label fast), its *_slow_test.cc another (label slow).
+# program, mvd_NAME_test (label fast), its *_slow_test.cc another (label slow). LIGHT: the folder computes little, so that
+# -O1 does, and it shares one precompiled header; both halve the time that it takes to compile.
 if(NOT CMAKE_BUILD_TYPE)
   set(CMAKE_BUILD_TYPE Release CACHE STRING "" FORCE)
 endif()
@@ -21,12 +22,33 @@ if(MVD_SANITIZE)
 endif()
 
 find_program(MVD_CCACHE ccache)
-if(MVD_CCACHE)
-  set(CMAKE_CXX_COMPILER_LAUNCHER ${MVD_CCACHE})
+if(MVD_CCACHE)  # what ccache asks for where headers are precompiled
+  set(CMAKE_CXX_COMPILER_LAUNCHER ${CMAKE_COMMAND} -E env CCACHE_SLOPPINESS=pch_defines,time_macros ${MVD_CCACHE})
 endif()
 
+# mvd_precompile(TARGET NAME HEADERS...): TARGET is compiled at -O1 with the headers precompiled, once per NAME. LibTorch's
+# targets bring definitions that no shared precompiled header has: with them each file reads its headers itself.
+function(mvd_precompile target name)
+  target_compile_options(${target} PRIVATE -O1)
+  if(MVD_TORCH)
+    return()
+  endif()
+  if(NOT TARGET mvd_headers_${name})
+    file(WRITE ${PROJECT_BINARY_DIR}/headers_${name}.cc "// Compiled for its precompiled header.\n")
+    add_library(mvd_headers_${name} OBJECT EXCLUDE_FROM_ALL ${PROJECT_BINARY_DIR}/headers_${name}.cc)
+    target_compile_options(mvd_headers_${name} PRIVATE -O1)
+    target_link_libraries(mvd_headers_${name} PRIVATE mvd_json_headers mvd_cli11_headers)
+    if(TARGET OpenMP::OpenMP_CXX)
+      target_link_libraries(mvd_headers_${name} PRIVATE OpenMP::OpenMP_CXX)
+    endif()
+    target_precompile_headers(mvd_headers_${name} PRIVATE ${ARGN} <algorithm> <filesystem> <fstream> <functional> <iostream>
+      <map> <optional> <sstream> <string> <variant> <vector> <nlohmann/json.hpp>)
+  endif()
+  target_precompile_headers(${target} REUSE_FROM mvd_headers_${name})
+endfunction()
+
 function(mvd_library name)
-  cmake_parse_arguments(ARG "" "" "DEPS;PRIVATE_DEPS;EXCLUDE" ${ARGN})
+  cmake_parse_arguments(ARG "LIGHT" "" "DEPS;PRIVATE_DEPS;EXCLUDE" ${ARGN})
   file(GLOB sources CONFIGURE_DEPENDS RELATIVE ${CMAKE_CURRENT_SOURCE_DIR} *.cc)
   foreach(excluded ${ARG_EXCLUDE})
     list(REMOVE_ITEM sources ${excluded})
@@ -45,6 +67,9 @@ function(mvd_library name)
   endif()
   target_include_directories(mvd_${name} ${link} ${PROJECT_SOURCE_DIR})
   target_link_libraries(mvd_${name} ${link} ${ARG_DEPS} ${link_private} ${ARG_PRIVATE_DEPS})
+  if(ARG_LIGHT)
+    mvd_precompile(mvd_${name} json)
+  endif()
   if(MVD_TESTS AND tests)
     set(slow ${tests})
     list(FILTER slow INCLUDE REGEX "_slow_test\\.cc$")
@@ -80,6 +105,7 @@ function(mvd_test name)
   find_package(GTest REQUIRED)
   add_executable(mvd_${name} ${ARG_SOURCES})
   target_link_libraries(mvd_${name} PRIVATE ${ARG_DEPS} mvd_source_dir GTest::gtest_main)
+  mvd_precompile(mvd_${name} gtest <gtest/gtest.h>)
   add_test(NAME ${name} COMMAND mvd_${name} WORKING_DIRECTORY ${PROJECT_BINARY_DIR})
   set_tests_properties(${name} PROPERTIES LABELS ${ARG_LABEL})
 endfunction()

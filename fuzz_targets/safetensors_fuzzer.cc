@@ -1,17 +1,14 @@
 // Any bytes as a safetensors file: an Error of one line, or tensors that all lie inside the file, apart, each
 // readable to its last byte. Every other input is taken without its length field, which random bytes rarely
 // get right.
-#include <cstdlib>
-#include <cstring>
 #include <vector>
 
+#include "fuzz_targets/fuzzing.h"
 #include "mvd/io/safetensors.h"
 
 namespace {
 
-void Require(bool condition) {
-  if (!condition) std::abort();
-}
+using mvd::Require;
 
 void Check(const std::vector<uint8_t>& file) {
   const mvd::SafetensorsHeader header = mvd::ParseSafetensorsHeader(file, file.size(), "fuzz");
@@ -47,10 +44,6 @@ extern "C" int LLVMFuzzerTestOneInput(const uint8_t* data, size_t size) {
   } else if (size > 0) {
     file.assign(data + 1, data + size);
   }
-  try {
-    Check(file);
-  } catch (const mvd::Error& error) {
-    Require(error.exit() == mvd::Exit::kBadInput && !std::strchr(error.what(), '\n'));
-  }
+  mvd::BadInputAtMost([&] { Check(file); });
   return 0;
 }

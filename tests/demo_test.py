@@ -27,7 +27,7 @@ class DemoTest(ProgramTest):
         self.assertEqual(recipe["model"], "demo")  # a name, no place on this machine
         self.assertEqual(recipe["options"]["motion_bucket_id"], 70)  # as the README says
         again = self.folder / "b.webm"
-        self.expect(0, "generate", "--recipe", clip, "-o", again)
+        self.expect(0, "generate", PHOTO, "--recipe", clip, "-o", again)
         self.assertEqual(clip.read_bytes(), again.read_bytes())
 
     def test_seed_and_bucket_matter(self):
@@ -117,7 +117,7 @@ class ConvertTest(ProgramTest):
 
     def test_refuses(self):
         model = self.tiny_model()
-        self.fails(2, "--dtype f8: expected f32, bf16 or f16", "convert", model, "-o", self.folder / "o", "--dtype", "f8")
+        self.fails(2, "--dtype f8: expected one of f32, bf16, f16", "convert", model, "-o", self.folder / "o", "--dtype", "f8")
         self.fails(2, "exists and is not an empty folder", "convert", model, "-o", model)
         self.fails(4, "no such file or folder", "convert", self.folder / "nothing", "-o", self.folder / "o")
         self.assertFalse((self.folder / "o").exists())

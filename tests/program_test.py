@@ -29,7 +29,7 @@ class GenerateTest(ProgramTest):
     def test_recipe_gives_the_same_frames(self):
         first, again = self.folder / "a.webm", self.folder / "b.webm"
         self.expect(0, "generate", PHOTO, *SMALL, "-o", first, "--seed", 7, "--fit", "stretch", "--motion-bucket-id", 30)
-        self.expect(0, "generate", "--recipe", first, "-o", again)
+        self.expect(0, "generate", PHOTO, "--recipe", first, "-o", again)
         self.assertEqual(first.read_bytes(), again.read_bytes())
 
     def test_threads_do_not_change_the_bytes(self):

@@ -10,5 +10,5 @@ for name in nlohmann CLI toml++ Eigen xxhash.h gloo; do
   for place in /usr/local/include /usr/include /usr/include/eigen3; do
     [ ! -e "$place/$name" ] || { cp -RL "$place/$name" "$folder/"; continue 2; }
   done
-  [ "$name" = gloo ] || { echo "collect_headers: $name is not here; tools/setup.sh build installs it" >&2; exit 1; }
+  [ "$name" = gloo ] || { echo "collect_headers: $name is not here; tools/setup.sh clips installs it" >&2; exit 1; }
 done

@@ -7,11 +7,14 @@
 #include <vector>
 
 #include "mvd/base/parallel.h"
+#include "mvd/base/thread_limits.h"
 
 namespace mvd {
 
 ScopedThreads::ScopedThreads(const Threads&) : previous_(0) {}
 ScopedThreads::~ScopedThreads() { (void)previous_; }
+
+void WaitBriefly(char**) {}  // no thread waits
 
 void ParallelFor(const Threads& threads, int64_t n, const std::function<void(int64_t, int)>& body) {
   std::atomic<int64_t> next{0};
@@ -29,7 +32,7 @@ void ParallelFor(const Threads& threads, int64_t n, const std::function<void(int
   };
   {
     std::vector<std::jthread> others;
-    const int count = int(std::min<int64_t>(std::max(1, threads.count), n));
+    const int count = StartableThreads(int(std::min<int64_t>(threads.count, n)));
     for (int thread = 1; thread < count; ++thread) others.emplace_back(work, thread);
     work(0);
   }

@@ -4,6 +4,8 @@
 #include <cstring>
 #include <new>
 
+#include "mvd/base/error.h"
+
 namespace mvd {
 
 std::string ToString(const Shape& shape) {
@@ -14,7 +16,10 @@ std::string ToString(const Shape& shape) {
 
 int64_t CheckedMul(int64_t a, int64_t b) {
   int64_t product = 0;
-  MVD_CHECK(a >= 0 && b >= 0 && !__builtin_mul_overflow(a, b, &product), a, " x ", b, " overflows");
+  MVD_CHECK(a >= 0 && b >= 0, a, " x ", b);
+  if (__builtin_mul_overflow(a, b, &product))
+    throw Error(Exit::kOutOfMemory, "",
+                StrCat("a size of ", a, " x ", b, " fits no machine: take smaller sizes"));
   return product;
 }
 

@@ -1,10 +1,11 @@
 // bench: one component of a preset (random weights in memory) or of a model folder, timed.
 #include <cstdio>
-#include <iostream>
 #include <vector>
 
 #include "mvd/cli/command.h"
 #include "mvd/cli/flags.h"
+#include "mvd/cli/option_table.h"
+#include "mvd/cli/output.h"
 #include "mvd/cli/terminal.h"
 #include "mvd/cli/timing.h"
 #include "mvd/cost/cost.h"
@@ -60,7 +61,7 @@ Exit Bench(Session& session, const Options& o) {
         {"flops_original", CountCost(original).total.flops},
         {"planned_bytes", network.Plan().total()},
         {"peak_rss_bytes", peak}};
-    std::cout << object.dump() << "\n";
+    PrintJson(object);
     return Exit::kOk;
   }
   const std::string how = StrCat(on.executor, " ", on.dtype, on.isa.empty() ? "" : " ", on.isa);
@@ -78,9 +79,9 @@ Runner DeclareBench(CLI::App& app) {
   o->model.Declare(app);
   o->size.Declare(app);
   o->exec.Declare(app);
-  app.add_option("--component", o->component, ComponentNames())->capture_default_str();
+  AddOption(app, Table().component, o->component);
   o->repetitions.Declare(app);
-  app.add_flag("--nodes", o->nodes, "Also print the time each op takes, on stderr");
+  AddOption(app, {.flags = "--nodes", .help = "Also print the time of each op on stderr"}, o->nodes);
   return [o](Session& session) { return Bench(session, *o); };
 }
 

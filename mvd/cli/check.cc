@@ -1,9 +1,11 @@
 // check: hold a component against a golden file.
 #include <cstdio>
-#include <iostream>
 
 #include "mvd/cli/command.h"
 #include "mvd/cli/flags.h"
+#include "mvd/cli/option_table.h"
+#include "mvd/cli/output.h"
+#include "mvd/engine/bundled_models.h"
 #include "mvd/engine/golden.h"
 
 namespace mvd::cli {
@@ -12,7 +14,7 @@ namespace {
 struct Options {
   std::string model, golden;
   ExecFlags exec;
-  double tolerance = -1;
+  double tolerance = kUnset<double>;
 };
 
 // diffusers' own bf16 stands at 2e-2 to 4e-2 from its f64 on random weights; f32 differs by summation order
@@ -33,8 +35,8 @@ nlohmann::json ToJson(const GoldenReport& report) {
 
 Exit Check(Session& session, const Options& o) {
   const NetworkOptions network = o.exec.Resolve(session.cancel);
-  const double tolerance = o.tolerance >= 0 ? o.tolerance : DefaultTolerance(network.exec.dtype);
-  const GoldenReport report = RunGolden(o.model, o.golden, network);
+  const double tolerance = IsUnset(o.tolerance) ? DefaultTolerance(network.exec.dtype) : o.tolerance;
+  const GoldenReport report = RunGolden(FindModel(o.model), o.golden, network);
   const GoldenOutput* worst = &report.outputs[0];
   for (const GoldenOutput& output : report.outputs) {
     if (!(output.rel_rms <= worst->rel_rms)) worst = &output;
@@ -50,7 +52,7 @@ Exit Check(Session& session, const Options& o) {
                              {"pass", pass},
                              {"outputs", ToJson(report)}};
     if (!o.model.empty()) object["model"] = o.model;
-    std::cout << object.dump() << "\n";
+    PrintJson(object);
   } else {
     for (const GoldenOutput& output : report.outputs) {
       std::printf("%-20s %-22s rel_rms %.3e  max_abs %.3e  cosine %.9f\n", output.name.c_str(),
@@ -67,10 +69,22 @@ Exit Check(Session& session, const Options& o) {
 Runner DeclareCheck(CLI::App& app) {
   auto o = std::make_shared<Options>();
   o->exec.dtype = "f32";
-  app.add_option("-m,--model", o->model, "Model folder, or the component's own folder");
-  app.add_option("--golden", o->golden, "Golden file (safetensors)")->required();
-  app.add_option("--tol", o->tolerance, "Largest relative RMS error; default 1e-4 for f32, 5e-2 for bf16")
-      ->check(CLI::NonNegativeNumber);
+  AddOption(app, WithHelp(Table().model, "Model folder or name, or the component's own folder"), o->model);
+  AddOption(app,
+            {.flags = "--golden",
+             .help = "Golden file (safetensors)",
+             .value = "FILE",
+             .required = true,
+             .group = "Model"},
+            o->golden);
+  AddOption(app,
+            {.flags = "--tol",
+             .help = "Largest relative RMS error",
+             .value = "X",
+             .least = 0,
+             .most = 1e6,
+             .unset = "1e-4 for f32, 5e-2 for bf16"},
+            o->tolerance);
   o->exec.Declare(app);
   return [o](Session& session) { return Check(session, *o); };
 }

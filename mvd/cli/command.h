@@ -2,7 +2,6 @@
 // them.
 #pragma once
 
-#include <CLI/CLI.hpp>
 #include <atomic>
 #include <functional>
 #include <nlohmann/json.hpp>
@@ -10,6 +9,7 @@
 
 #include "mvd/base/cancel.h"
 #include "mvd/base/error.h"
+#include "mvd/cli/option_spec.h"
 
 namespace mvd::cli {
 
@@ -27,6 +27,7 @@ using Runner = std::function<Exit(Session&)>;
 struct Command {
   const char* name;
   const char* help;
+  const char* example;  // what stands behind "mobilevd NAME "
   // Declares the flags on `app` and returns what runs once they are parsed.
   Runner (*declare)(CLI::App& app);
 };
@@ -45,5 +46,9 @@ Runner DeclareDoctor(CLI::App& app);
 Runner DeclareTrain(CLI::App& app);
 Runner DeclareData(CLI::App& app);
 Runner DeclareCompress(CLI::App& app);
+Runner DeclareCompletion(CLI::App& app);
+
+// Adds the command to `parent`, with its example in the help; `chosen` becomes its runner where it is parsed.
+CLI::App* AddCommand(CLI::App& parent, const Command& command, Runner& chosen);
 
 }  // namespace mvd::cli

@@ -1,17 +1,20 @@
 // compress: a model folder to a smaller one, by the steps of Mobile Video Diffusion, alone or as a preset.
+#include <CLI/CLI.hpp>
 #include <cmath>
 #include <cstdio>
-#include <iostream>
 #include <sstream>
 
 #include "mvd/base/atomic_file.h"
 #include "mvd/base/stopwatch.h"
 #include "mvd/cli/command.h"
 #include "mvd/cli/flags.h"
+#include "mvd/cli/option_table.h"
+#include "mvd/cli/output.h"
 #include "mvd/cli/terminal.h"
 #include "mvd/compress/describe_compression.h"
 #include "mvd/compress/unet_rewrite.h"
 #include "mvd/compress/unet_steps.h"
+#include "mvd/engine/bundled_models.h"
 #include "mvd/engine/unet_folder.h"
 
 namespace mvd::cli {
@@ -168,7 +171,7 @@ Exit Compress(Session& session, const Options& o) {
   fs::path output(o.output);
   if (!output.has_filename()) output = output.parent_path();
   const RewriteOptions rewriting = Rewriting(o);
-  const UnetFolder source = UnetFolder::Open(o.model);
+  const UnetFolder source = UnetFolder::Open(FindModel(o.model));
   FolderWeights weights(source.unet);
   SvdUnetConfig target = Target(o, source, weights);
   StatusLine status(session.quiet);
@@ -193,75 +196,134 @@ Exit Compress(Session& session, const Options& o) {
                        FormatBytes(double(PeakResidentBytes()))));
   }
   if (session.json)
-    std::cout << report.dump() << "\n";
+    PrintJson(report);
   else
     std::printf("%s\n", o.dry_run ? Summary(report).c_str() : output.c_str());
   return Exit::kOk;
+}
+
+void DeclareSteps(CLI::App& app, Options& o, CLI::Option& preset) {
+  const char* group = "Steps";
+  CompressionSteps& s = o.steps;
+  AddOption(app,
+            {.flags = "--keep",
+             .help = "Temporal blocks to keep: N (the most important), names between commas, @FILE with one "
+                     "name per line, or survivors=N (those that fit the paper's FLOPs)",
+             .value = "BLOCKS",
+             .group = group},
+            o.keep);
+  AddOption(app,
+            {.flags = "--importance",
+             .help = "JSON list for --keep N",
+             .value = "FILE",
+             .unset = "the mix factors, 1 - alpha",
+             .group = group},
+            o.importance);
+  std::vector<CLI::Option*> steps = {
+      AddOption(app,
+                {.flags = "--fold-cross-attention",
+                 .help = "Replace cross-attention to the single token by its value",
+                 .group = group},
+                s.fold_cross_attention),
+      AddOption(app,
+                {.flags = "--temporal-multiscale",
+                 .help = "Pool frames by this factor after the first block",
+                 .value = "N",
+                 .least = 2,
+                 .most = 8,
+                 .unset = "no pooling",
+                 .group = group},
+                s.temporal_multiscale),
+      AddOption(app,
+                {.flags = "--spatial-multiscale",
+                 .help = "Pool pixels by this factor at the same place",
+                 .value = "N",
+                 .least = 2,
+                 .most = 8,
+                 .unset = "no pooling",
+                 .group = group},
+                s.spatial_multiscale),
+      AddOption(app,
+                {.flags = "--funnels",
+                 .help = "Channel funnels: attention=R, convolutions=R, both=R, or @FILE, JSON from pairs to "
+                         "channels; repeatable",
+                 .value = "WHERE",
+                 .group = group},
+                o.funnels),
+      AddOption(app, {.flags = "--merge", .help = "Multiply funnels into their layers", .group = group},
+                s.merge),
+      AddOption(app,
+                {.flags = "--low-rank",
+                 .help = "Attention projections as two layers of this share of their rank",
+                 .value = "R",
+                 .least = 1e-6,
+                 .most = 1,
+                 .unset = "full rank",
+                 .group = group},
+                o.low_rank)};
+  for (CLI::Option* step : steps) step->excludes(&preset);
+  group = "Details";
+  AddOption(app,
+            {.flags = "--multiscale-frame-index",
+             .help = "Numbers of pooled frames: 0, 1, ... (inner) or 0.5, 2.5, ... (outer)",
+             .value = "NAME",
+             .choices = {std::string(kInnerFrames), std::string(kOuterFrames)},
+             .group = group},
+            s.multiscale_frame_index)
+      ->needs(steps[1]);
+  AddOption(app,
+            {.flags = "--spatial-multiscale-restore",
+             .help = "Where the pixels come back",
+             .value = "NAME",
+             .choices = {std::string(kRestoreBeforeUpBlock), std::string(kRestoreBeforeUpsampler)},
+             .group = group},
+            s.spatial_multiscale_restore)
+      ->needs(steps[2]);
+}
+
+void DeclareDetails(CLI::App& app, Options& o) {
+  const char* group = "Details";
+  AddOption(app,
+            {.flags = "--funnel-init",
+             .help = "csi: coupled singular values; he: random",
+             .value = "NAME",
+             .choices = {"csi", "he"},
+             .group = group},
+            o.funnel_init);
+  AddOption(app, {.flags = "--seed", .help = "Seed of --funnel-init he", .value = "N", .group = group},
+            o.seed);
+  OptionSpec dtype = InGroup(Table().weight_dtype, group);
+  dtype.unset = "that of the source";
+  AddOption(app, dtype, o.dtype);
+  AddOption(app, InGroup(Table().threads, group), o.threads);
 }
 
 }  // namespace
 
 Runner DeclareCompress(CLI::App& app) {
   auto o = std::make_shared<Options>();
-  CompressionSteps& s = o->steps;
   std::vector<std::string> variants;
   for (const MobileVariant& variant : MobileVariants()) variants.emplace_back(variant.name);
-  app.add_option("model", o->model, "Model folder, or a UNet's own")->required();
-  app.add_option("-o,--output", o->output, "Folder to write");
-  app.add_flag("--dry-run", o->dry_run, "Say what would be done");
-  auto* const preset =
-      app.add_option("--preset", o->preset, "All steps to a network of the paper: " + Join(variants));
-  app.add_flag("--no-merge", o->no_merge, "With --preset: funnels stay beside their layers, for training")
+  AddOption(app,
+            {.flags = "model",
+             .help = "Model folder or name, or a UNet's own folder",
+             .value = "MODEL",
+             .required = true},
+            o->model);
+  AddOption(app, Table().output_folder, o->output);
+  AddOption(app, {.flags = "--dry-run", .help = "Show what would be done"}, o->dry_run);
+  auto* const preset = AddOption(app,
+                                 {.flags = "--preset",
+                                  .help = "All steps to a network of the paper",
+                                  .value = "NAME",
+                                  .choices = variants},
+                                 o->preset);
+  AddOption(app,
+            {.flags = "--no-merge", .help = "With --preset: funnels stay beside their layers, for training"},
+            o->no_merge)
       ->needs(preset);
-  const char* group = "Steps";
-  app.add_option("--keep", o->keep,
-                 "Temporal blocks to keep: N (the most important), names between commas, @FILE with a name a "
-                 "line, survivors=N (those that the paper's FLOPs fit)")
-      ->group(group);
-  app.add_option("--importance", o->importance,
-                 "JSON list for --keep N; default from the mix factors, 1 - alpha")
-      ->group(group);
-  std::vector<CLI::Option*> steps = {
-      app.add_flag("--fold-cross-attention", s.fold_cross_attention,
-                   "Cross-attention to the one token is its value"),
-      app.add_option("--temporal-multiscale", s.temporal_multiscale,
-                     "Pool frames by this behind the first block")
-          ->check(CLI::Range(2, 8)),
-      app.add_option("--spatial-multiscale", s.spatial_multiscale, "Pool pixels by this at the same place")
-          ->check(CLI::Range(2, 8)),
-      app.add_option("--funnels", o->funnels,
-                     "Channel funnels: attention=R, convolutions=R, both=R, or @FILE, JSON from pairs to "
-                     "channels (repeatable)"),
-      app.add_flag("--merge", s.merge, "Multiply funnels into their layers"),
-      app.add_option("--low-rank", o->low_rank,
-                     "Attention projections as two layers of this share of their rank")
-          ->check(CLI::Range(1e-6, 1.0))};
-  for (CLI::Option* step : steps) step->group(group)->excludes(preset);
-  group = "Details";
-  const auto one_of = [](auto... names) {
-    return CLI::IsMember(std::vector<std::string>{std::string(names)...});
-  };
-  app.add_option("--multiscale-frame-index", s.multiscale_frame_index,
-                 "Numbers of pooled frames: 0, 1, ... (inner) or 0.5, 2.5, ... (outer)")
-      ->capture_default_str()
-      ->check(one_of(kInnerFrames, kOuterFrames))
-      ->needs(steps[1])
-      ->group(group);
-  app.add_option("--spatial-multiscale-restore", s.spatial_multiscale_restore, "Where the pixels come back")
-      ->capture_default_str()
-      ->check(one_of(kRestoreBeforeUpBlock, kRestoreBeforeUpsampler))
-      ->needs(steps[2])
-      ->group(group);
-  app.add_option("--funnel-init", o->funnel_init, "csi: coupled singular values; he: random")
-      ->capture_default_str()
-      ->check(one_of("csi", "he"))
-      ->group(group);
-  app.add_option("--seed", o->seed, "Of --funnel-init he")->capture_default_str()->group(group);
-  app.add_option("--dtype", o->dtype, "f32, bf16 or f16; default as it is")->group(group);
-  app.add_option("-t,--threads", o->threads, "Threads; 0 uses every processor")
-      ->capture_default_str()
-      ->check(CLI::Range(0, 1024))
-      ->group(group);
+  DeclareSteps(app, *o, *preset);
+  DeclareDetails(app, *o);
   return [o](Session& session) { return Compress(session, *o); };
 }
 

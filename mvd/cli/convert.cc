@@ -1,9 +1,10 @@
 // convert: a model folder with its weights in another type.
 #include <cstdio>
-#include <iostream>
 
 #include "mvd/cli/command.h"
 #include "mvd/cli/flags.h"
+#include "mvd/cli/option_table.h"
+#include "mvd/cli/output.h"
 #include "mvd/cli/terminal.h"
 #include "mvd/engine/bundled_models.h"
 #include "mvd/engine/convert_folder.h"
@@ -26,13 +27,11 @@ Exit Run(Session& session, const Options& o) {
   status.Note(StrCat(report.tensors, " tensors, ", FormatBytes(double(report.bytes_before)), " -> ",
                      FormatBytes(double(report.bytes_after)), " in ", o.dtype));
   if (session.json) {
-    std::cout << nlohmann::json{{"output", output.string()},
-                                {"dtype", o.dtype},
-                                {"tensors", report.tensors},
-                                {"bytes_before", report.bytes_before},
-                                {"bytes_after", report.bytes_after}}
-                     .dump()
-              << "\n";
+    PrintJson(nlohmann::json{{"output", output.string()},
+                             {"dtype", o.dtype},
+                             {"tensors", report.tensors},
+                             {"bytes_before", report.bytes_before},
+                             {"bytes_after", report.bytes_after}});
   } else {
     std::printf("%s\n", output.c_str());
   }
@@ -43,9 +42,14 @@ Exit Run(Session& session, const Options& o) {
 
 Runner DeclareConvert(CLI::App& app) {
   auto o = std::make_shared<Options>();
-  app.add_option("model", o->model, "Model folder or name, or one component's own folder")->required();
-  app.add_option("-o,--output", o->output, "Folder to write, new or empty")->required();
-  app.add_option("--dtype", o->dtype, "f32, bf16 or f16")->capture_default_str();
+  AddOption(app,
+            {.flags = "model",
+             .help = "Model folder or name, or one component's own folder",
+             .value = "MODEL",
+             .required = true},
+            o->model);
+  AddOption(app, Required(Table().output_folder), o->output);
+  AddOption(app, Table().weight_dtype, o->dtype);
   return [o](Session& session) { return Run(session, *o); };
 }
 

@@ -2,10 +2,11 @@
 #include "mvd/cost/cost.h"
 
 #include <cstdio>
-#include <iostream>
 
 #include "mvd/cli/command.h"
 #include "mvd/cli/flags.h"
+#include "mvd/cli/option_table.h"
+#include "mvd/cli/output.h"
 
 namespace mvd::cli {
 namespace {
@@ -79,7 +80,7 @@ Exit Cost(Session& session, const Options& o) {
                                    {"frames", sizes.frames},
                                    {"dtype", o.dtype},
                                    {"components", components}};
-    std::cout << object.dump() << "\n";
+    PrintJson(object);
   }
   return Exit::kOk;
 }
@@ -90,9 +91,9 @@ Runner DeclareCost(CLI::App& app) {
   auto o = std::make_shared<Options>();
   o->model.Declare(app);
   o->size.Declare(app);
-  app.add_option("--component", o->component, "Only this one, with its parts by block, level, kind and op");
-  app.add_option("--dtype", o->dtype, "Element type the bytes are counted for: f32, bf16, f16")
-      ->capture_default_str();
+  AddOption(app, WithHelp(Table().component, "Only this one, with its parts by block, level, kind and op"),
+            o->component);
+  AddOption(app, WithHelp(Table().weight_dtype, "Element type the bytes are counted for"), o->dtype);
   return [o](Session& session) { return Cost(session, *o); };
 }
 

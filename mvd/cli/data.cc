@@ -1,4 +1,6 @@
 // data: makes training sets. Its own commands are listed here.
+#include <CLI/CLI.hpp>
+
 #include "mvd/cli/command.h"
 #include "mvd/cli/data_prepare.h"
 #include "mvd/cli/data_synth.h"
@@ -7,8 +9,9 @@ namespace mvd::cli {
 namespace {
 
 constexpr Command kDataCommands[] = {
-    {"prepare", "Make shards from a folder of clips and pictures", DeclareDataPrepare},
-    {"synth", "Make shards or clips of procedural scenes", DeclareDataSynth},
+    {"prepare", "Make shards from a folder of clips and pictures",
+     "films/ -o shards/ --height 256 --width 512", DeclareDataPrepare},
+    {"synth", "Make clips of procedural scenes", "-o clips/ -n 16", DeclareDataSynth},
 };
 
 }  // namespace
@@ -17,10 +20,7 @@ Runner DeclareData(CLI::App& app) {
   app.require_subcommand(1);
   auto chosen = std::make_shared<Runner>();
   for (const Command& command : kDataCommands) {
-    CLI::App* sub = app.add_subcommand(command.name, command.help);
-    sub->fallthrough();  // --json and --quiet, declared above, may stand behind
-    const Runner runner = command.declare(*sub);
-    sub->callback([chosen, runner] { *chosen = runner; });
+    AddCommand(app, command, *chosen)->fallthrough();  // --json and --quiet, declared above, may stand behind
   }
   return [chosen](Session& session) { return (*chosen)(session); };
 }

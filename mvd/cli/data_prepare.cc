@@ -2,10 +2,11 @@
 #include "mvd/cli/data_prepare.h"
 
 #include <cstdio>
-#include <iostream>
 
 #include "mvd/base/stopwatch.h"
 #include "mvd/cli/flags.h"
+#include "mvd/cli/option_table.h"
+#include "mvd/cli/output.h"
 #include "mvd/cli/terminal.h"
 #include "mvd/prepare/prepare.h"
 
@@ -17,27 +18,12 @@ struct Options {
   ClipShape shape;
   int stride = 0, threads = 0;
   bool pictures = false, force = false;
-  double max_duplicates = PrepareOptions{}.max_duplicates, min_motion = 0, motion_bucket_id = -1;
+  double max_duplicates = PrepareOptions{}.max_duplicates, min_motion = 0, motion_bucket_id = kUnset<double>;
   int64_t shard_mb = 256;
   uint64_t seed = 0;
 };
 
-// `what` as the command line spells it.
-template <class T>
-void CheckRange(const char* what, T value, T low, T high) {
-  if (!(value >= low && value <= high)) ThrowUsage(what, " ", value, ": expected ", low, " to ", high);
-}
-
 PrepareOptions Resolve(const Options& o, const CancelToken* cancel) {
-  CheckRange("--height", o.shape.height, 8, 8192);
-  CheckRange("--width", o.shape.width, 8, 8192);
-  CheckRange("--frames", o.shape.frames, 2, 1000);
-  CheckRange("--fps", o.shape.fps, 0.1, 240.0);
-  CheckRange("--stride", o.stride, 0, 1000000);
-  CheckRange("--scene-cut", o.shape.cut_threshold, 0.0, 2.0);
-  CheckRange("--max-duplicates", o.max_duplicates, 0.0, 1.0);
-  CheckRange("--min-motion", o.min_motion, 0.0, 255.0);
-  CheckRange("--shard-size", o.shard_mb, int64_t(1), int64_t(1) << 20);
   PrepareOptions p;
   p.input = o.input;
   p.output = o.output;
@@ -46,10 +32,7 @@ PrepareOptions Resolve(const Options& o, const CancelToken* cancel) {
   p.pictures = o.pictures;
   p.max_duplicates = o.max_duplicates;
   p.min_motion = o.min_motion;
-  if (o.motion_bucket_id != -1) {
-    CheckRange("--motion-bucket-id", o.motion_bucket_id, 0.0, 255.0);
-    p.motion_bucket_id = o.motion_bucket_id;
-  }
+  if (!IsUnset(o.motion_bucket_id)) p.motion_bucket_id = o.motion_bucket_id;
   p.shard_bytes = o.shard_mb << 20;
   p.seed = o.seed;
   p.threads.count = o.threads > 0 ? o.threads : HardwareThreads();
@@ -101,16 +84,14 @@ Exit RunPrepare(Session& session, const Options& o) {
   const Stopwatch clock;
   const PrepareReport report = Prepare(options, status.AsProgress());
   status.Clear();
-  for (const auto& failure : report.failures) std::fprintf(stderr, "mobilevd: %s\n", failure.error.c_str());
+  for (const auto& failure : report.failures) PrintError(failure.error);
   if (report.clips + report.pictures == 0) {
     ThrowBadInput(o.input, "gives no clip: of ", report.sources, " files ", report.failures.size(),
                   " failed and ", report.short_shots, " have only short shots; ", report.frozen,
                   " clips are frozen, ", report.still, " too still");
   }
   if (session.json) {
-    std::cout
-        << AsJson(o, report, clock.Seconds()).dump(-1, ' ', false, nlohmann::json::error_handler_t::replace)
-        << "\n";
+    PrintJson(AsJson(o, report, clock.Seconds()));
   } else {
     Print(o, report, clock.Seconds());
   }
@@ -121,31 +102,74 @@ Exit RunPrepare(Session& session, const Options& o) {
 
 Runner DeclareDataPrepare(CLI::App& app) {
   auto o = std::make_shared<Options>();
-  app.add_option("input", o->input,
-                 "Folder of clips and pictures, with metadata.jsonl where it has one; or a clip")
-      ->required();
-  app.add_option("-o,--output", o->output, "Folder to write")->required();
-  app.add_option("--height", o->shape.height, "Pixels")->capture_default_str();
-  app.add_option("--width", o->shape.width, "Pixels")->capture_default_str();
-  app.add_option("--frames", o->shape.frames, "Frames of a clip")->capture_default_str();
-  app.add_option("--fps", o->shape.fps, "Frames a second of a clip; sources are resampled by time")
-      ->capture_default_str();
-  app.add_option("--stride", o->stride, "Frames from a clip's start to the next's; 0: no overlap, no gap")
-      ->capture_default_str();
-  app.add_option("--shard-size", o->shard_mb, "MiB of pixels after which a shard is closed")
-      ->capture_default_str();
-  app.add_option("--scene-cut", o->shape.cut_threshold, "Change, 0 to 1, that ends a shot; above 1 none does")
-      ->capture_default_str();
-  app.add_option("--min-motion", o->min_motion, "Reject clips whose motion bucket, 0 to 255, is lower")
-      ->capture_default_str();
-  app.add_option("--max-duplicates", o->max_duplicates, "Reject clips with a larger share of repeated frames")
-      ->capture_default_str();
-  app.add_option("--motion-bucket-id", o->motion_bucket_id,
-                 "For all clips, instead of measuring optical flow");
-  app.add_flag("--pictures", o->pictures, "Keep pictures, as samples of one frame");
-  app.add_option("--seed", o->seed, "Order of the files in the shards")->capture_default_str();
-  app.add_option("-t,--threads", o->threads, "Threads; 0 uses every processor")->capture_default_str();
-  app.add_flag("--force", o->force, "Replace the shards in a folder that has some");
+  AddOption(app,
+            {.flags = "input",
+             .help = "Folder of clips and pictures, with metadata.jsonl where it has one; or a clip",
+             .value = "PATH",
+             .required = true},
+            o->input);
+  AddOption(app, Required(WithHelp(Table().output_folder, "Folder to write")), o->output);
+  AddOption(app, {.flags = "--height", .help = "Height", .value = "PIXELS", .least = 8, .most = 8192},
+            o->shape.height);
+  AddOption(app, {.flags = "--width", .help = "Width", .value = "PIXELS", .least = 8, .most = 8192},
+            o->shape.width);
+  AddOption(app, {.flags = "--frames", .help = "Frames per clip", .value = "N", .least = 2, .most = 1000},
+            o->shape.frames);
+  AddOption(app,
+            {.flags = "--fps",
+             .help = "Frames per second of a clip; sources are resampled by time",
+             .value = "RATE",
+             .least = 0.1,
+             .most = 240},
+            o->shape.fps);
+  AddOption(app,
+            {.flags = "--stride",
+             .help = "Frames from the start of a clip to the start of the next; 0: no overlap, no gap",
+             .value = "N",
+             .least = 0,
+             .most = 1000000},
+            o->stride);
+  AddOption(app,
+            {.flags = "--shard-size",
+             .help = "MiB of pixels after which a shard is closed",
+             .value = "MIB",
+             .least = 1,
+             .most = 1 << 20},
+            o->shard_mb);
+  AddOption(app,
+            {.flags = "--scene-cut",
+             .help = "Change that ends a shot, 0 to 1; none does above 1",
+             .value = "X",
+             .least = 0,
+             .most = 2},
+            o->shape.cut_threshold);
+  AddOption(app,
+            {.flags = "--min-motion",
+             .help = "Reject clips with a lower motion bucket",
+             .value = "X",
+             .least = 0,
+             .most = 255},
+            o->min_motion);
+  AddOption(app,
+            {.flags = "--max-duplicates",
+             .help = "Reject clips with a larger share of repeated frames",
+             .value = "X",
+             .least = 0,
+             .most = 1},
+            o->max_duplicates);
+  AddOption(app,
+            {.flags = "--motion-bucket-id",
+             .help = "Motion bucket of all clips",
+             .value = "X",
+             .least = 0,
+             .most = 255,
+             .unset = "measured by optical flow"},
+            o->motion_bucket_id);
+  AddOption(app, {.flags = "--pictures", .help = "Keep pictures, as samples of one frame"}, o->pictures);
+  AddOption(app, {.flags = "--seed", .help = "Seed of the order of files in the shards", .value = "N"},
+            o->seed);
+  AddOption(app, InGroup(Table().threads, "Options"), o->threads);
+  AddOption(app, WithHelp(Table().force, "Replace the shards in a folder that has some"), o->force);
   return [o](Session& session) { return RunPrepare(session, *o); };
 }
 

@@ -8,6 +8,9 @@
 #include <numbers>
 
 #include "mvd/base/atomic_file.h"
+#include "mvd/base/paths.h"
+#include "mvd/cli/option_table.h"
+#include "mvd/cli/output.h"
 #include "mvd/cli/terminal.h"
 #include "mvd/data/synth.h"
 #include "mvd/media/clip.h"
@@ -99,7 +102,7 @@ nlohmann::json WriteClips(const Options& o, Session& session, StatusLine& status
   const ClipFormat* format = FindClipFormat(o.format);
   if (!format) ThrowUsage("--format ", o.format, ": expected one of ", ClipFormatNames());
   CheckCanWrite(*format);
-  fs::create_directories(o.output);
+  MakeFolders(o.output);
   const fs::path folder = o.output;
   std::string metadata;
   for (int64_t i = 0; i < o.count; ++i) {
@@ -118,7 +121,7 @@ nlohmann::json WriteClips(const Options& o, Session& session, StatusLine& status
                                  {"mean_flow", made.mean_flow},
                                  {"seed", o.synth.seed},
                                  {"index", index}};
-    WriteClip(clip, folder / name, *format, line.dump());
+    WriteClip(clip, folder / name, *format, line.dump(), Replace::kYes);
     metadata += line.dump() + "\n";
   }
   // Last, so that a list stands only beside the clips it names.
@@ -128,7 +131,6 @@ nlohmann::json WriteClips(const Options& o, Session& session, StatusLine& status
 
 Exit Run(Options o, Session& session) {
   if (o.output.empty() && o.sheet.empty()) ThrowUsage("data synth: expected -o FOLDER or --sheet FILE.png");
-  if (o.count < 1) ThrowUsage("--count ", o.count, ": expected at least 1");
   if (!o.photos.empty()) {
     for (Image& image : ReadImages(o.photos))
       o.synth.photos.push_back({image.width, image.height, std::move(image.rgb)});
@@ -139,7 +141,7 @@ Exit Run(Options o, Session& session) {
   if (!o.output.empty()) done["clips"] = WriteClips(o, session, status);
   status.Clear();
   if (session.json) {
-    std::cout << done.dump() << "\n";
+    PrintJson(done);
   } else {
     if (!o.sheet.empty()) std::cout << o.sheet << "\n";
     if (!o.output.empty()) std::cout << o.output << ": " << o.count << " clips and metadata.jsonl\n";
@@ -151,20 +153,44 @@ Exit Run(Options o, Session& session) {
 
 Runner DeclareDataSynth(CLI::App& app) {
   auto o = std::make_shared<Options>();
-  app.add_option("-o,--output", o->output, "Folder for the clips and their metadata.jsonl");
-  app.add_option("--sheet", o->sheet, "Also or only a PNG: each kind of scene with its flow");
-  app.add_option("-n,--count", o->count, "Clips to write")->capture_default_str();
-  app.add_option("--start", o->start, "Index of the first clip")->capture_default_str();
-  app.add_option("--seed", o->synth.seed, "Names the endless series of clips")->capture_default_str();
-  app.add_option("--frames", o->synth.frames, "Frames a clip")->capture_default_str();
-  app.add_option("--height", o->synth.height, "Pixels")->capture_default_str();
-  app.add_option("--width", o->synth.width, "Pixels")->capture_default_str();
-  app.add_option("--fps", o->synth.fps, "Frames a second")->capture_default_str();
-  app.add_option("--photos", o->photos, "Folder of pictures: adds scenes that show them");
-  app.add_option("--format", o->format, "One of " + ClipFormatNames())->capture_default_str();
-  app.add_option("--kind", o->synth.kind, "Only this kind of scene");
-  app.add_option("--pace", o->synth.pace, "Motion in frame heights a second (0: drawn for each clip)")
-      ->capture_default_str();
+  AddOption(app, WithHelp(Table().output_folder, "Folder for the clips and their metadata.jsonl"), o->output);
+  AddOption(
+      app,
+      {.flags = "--sheet", .help = "Also or only a PNG: each kind of scene with its flow", .value = "FILE"},
+      o->sheet);
+  AddOption(app, {.flags = "--count,-n", .help = "Clips to write", .value = "N", .least = 1, .most = 1e9},
+            o->count);
+  AddOption(app, {.flags = "--start", .help = "Index of the first clip", .value = "N"}, o->start);
+  AddOption(app, {.flags = "--seed", .help = "Seed of the endless series of clips", .value = "N"},
+            o->synth.seed);
+  AddOption(app, {.flags = "--frames", .help = "Frames per clip", .value = "N", .least = 2, .most = 1024},
+            o->synth.frames);
+  AddOption(app, {.flags = "--height", .help = "Height", .value = "PIXELS", .least = 16, .most = 4096},
+            o->synth.height);
+  AddOption(app, {.flags = "--width", .help = "Width", .value = "PIXELS", .least = 16, .most = 4096},
+            o->synth.width);
+  AddOption(app, {.flags = "--fps", .help = "Frames per second", .value = "RATE", .least = 0.1, .most = 1000},
+            o->synth.fps);
+  AddOption(
+      app, {.flags = "--photos", .help = "Folder of pictures: adds scenes that show them", .value = "FOLDER"},
+      o->photos);
+  AddOption(app, ClipFormatOption("Format of the clips"), o->format);
+  std::vector<std::string> kinds;
+  for (const SynthKind& kind : SynthKinds()) kinds.push_back(kind.name);
+  AddOption(app,
+            {.flags = "--kind",
+             .help = "Only this kind of scene",
+             .value = "NAME",
+             .choices = kinds,
+             .unset = "all kinds"},
+            o->synth.kind);
+  AddOption(app,
+            {.flags = "--pace",
+             .help = "Motion in frame heights per second; 0: drawn for each clip",
+             .value = "X",
+             .least = 0,
+             .most = 10},
+            o->synth.pace);
   return [o](Session& session) { return Run(*o, session); };
 }
 

@@ -1,25 +1,25 @@
 #include "mvd/cli/demo_evaluations.h"
 
 #include "mvd/base/error.h"
+#include "mvd/base/paths.h"
 #include "mvd/io/json.h"
 
 namespace mvd::cli {
 
 DemoEvaluations::DemoEvaluations(const std::filesystem::path& folder) {
-  if (!std::filesystem::is_directory(folder)) ThrowNotFound(folder.string());
-  for (const auto& entry : std::filesystem::directory_iterator(folder)) {
-    if (entry.path().extension() != ".json") continue;
-    const nlohmann::json evaluation = ReadJsonFile(entry.path());
+  if (!IsFolder(folder)) ThrowNotFound(folder.string());
+  for (const std::filesystem::path& file : ListFolder(folder)) {
+    if (file.extension() != ".json") continue;
+    const nlohmann::json evaluation = ReadJsonFile(file);
     const bool fits =
         evaluation.is_object() && evaluation.contains("figures") && evaluation["figures"].is_array();
-    if (!fits)
-      ThrowBadInput(entry.path().string(), "holds no figures, expected what `evaluate --json` prints");
+    if (!fits) ThrowBadInput(file.string(), "holds no figures, expected what `evaluate --json` prints");
     for (const nlohmann::json& figure : evaluation["figures"]) {
       for (const char* key : {"measure", "subject"})
         if (!figure.is_object() || !figure.contains(key) || !figure[key].is_string())
-          ThrowBadInput(entry.path().string(), "has a figure without text for '", key, "'");
+          ThrowBadInput(file.string(), "has a figure without text for '", key, "'");
     }
-    runs_[entry.path().stem().string()] = evaluation;
+    runs_[file.stem().string()] = evaluation;
   }
 }
 

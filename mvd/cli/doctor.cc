@@ -1,9 +1,9 @@
 // doctor: what this machine offers and what the program would use of it.
 #include <cstdio>
-#include <iostream>
 
 #include "mvd/cli/command.h"
 #include "mvd/cli/flags.h"
+#include "mvd/cli/output.h"
 #include "mvd/cli/timing.h"
 #include "mvd/cpu/cpu_executor.h"
 #include "mvd/cpu/isa.h"
@@ -44,7 +44,7 @@ Exit Doctor(Session& session) {
                                  {"clip_formats", ClipFormatNames()},
                                  {"torch", CanTrain()}};
   if (session.json) {
-    std::cout << object.dump() << "\n";
+    PrintJson(object);
     return Exit::kOk;
   }
   const auto line = [](const char* name, const std::string& text) {

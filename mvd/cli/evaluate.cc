@@ -1,11 +1,12 @@
 // evaluate: a model's figures on held-out clips and photographs, with those of two baselines.
 #include <cstdio>
 #include <filesystem>
-#include <iostream>
 
 #include "mvd/cli/command.h"
 #include "mvd/cli/flags.h"
 #include "mvd/cli/generate_options.h"
+#include "mvd/cli/option_table.h"
+#include "mvd/cli/output.h"
 #include "mvd/cli/terminal.h"
 #include "mvd/cost/cost.h"
 #include "mvd/engine/bundled_models.h"
@@ -25,10 +26,10 @@ constexpr uint64_t kEvaluationSeed = 0x6576616c75617465;
 struct Options {
   std::string model = std::string(kDefaultModel), features = "video_features";
   std::string photos, scene_photos;
-  int64_t clips = 64, steps = 0;
-  double min_guidance_scale = -1, max_guidance_scale = -1;
+  int64_t clips = 64, steps = kUnset<int64_t>;
+  double min_guidance_scale = kUnset<double>, max_guidance_scale = kUnset<double>;
   std::vector<double> buckets = EvaluationOptions().buckets;
-  int64_t seed = 0;
+  uint64_t seed = 0;
   ExecFlags exec;
 };
 
@@ -117,10 +118,10 @@ Exit Run(Session& session, const Options& o) {
   const Model model = Model::Open(FindModel(o.model));
   EvaluationOptions options;
   options.pipeline = Pipeline(o, model);
-  options.seed = uint64_t(o.seed), options.buckets = o.buckets;
+  options.seed = o.seed, options.buckets = o.buckets;
   options.threads = network.exec.threads;
   SynthOptions synth;
-  synth.seed = kEvaluationSeed ^ uint64_t(o.seed);
+  synth.seed = kEvaluationSeed ^ o.seed;
   synth.frames = options.pipeline.num_frames;
   synth.height = options.pipeline.height, synth.width = options.pipeline.width;
   synth.fps = options.pipeline.fps;
@@ -139,7 +140,7 @@ Exit Run(Session& session, const Options& o) {
                                            {session.cancel, status.AsProgress()});
   status.Clear();
   if (session.json)
-    std::cout << ToJson(report, CostOf(model, options.pipeline), o.model).dump() << "\n";
+    PrintJson(ToJson(report, CostOf(model, options.pipeline), o.model));
   else
     Print(report);
   return Exit::kOk;
@@ -149,23 +150,37 @@ Exit Run(Session& session, const Options& o) {
 
 Runner DeclareEvaluate(CLI::App& app) {
   auto o = std::make_shared<Options>();
-  app.add_option("-m,--model", o->model, "Model folder, or a model that comes with the program")
-      ->capture_default_str();
-  app.add_option("--features", o->features,
-                 "Folder or name of the feature network (train features); empty: no Frechet distances")
-      ->capture_default_str();
-  app.add_option("--clips", o->clips, "Procedural clips that the model never saw")
-      ->capture_default_str()
-      ->check(CLI::Range(2, 1 << 20));
-  app.add_option("--scene-photos", o->scene_photos, "Folder of held-out pictures that scenes may show");
-  app.add_option("--photos", o->photos, "Folder of held-out photographs to begin clips with");
-  app.add_option("--buckets", o->buckets, "Motion buckets asked for on each photograph")->delimiter(',');
-  app.add_option("--steps", o->steps, "Denoising steps; default from the model");
-  app.add_option("--min-guidance-scale", o->min_guidance_scale, "Guidance of the first frame");
-  app.add_option("--max-guidance-scale", o->max_guidance_scale, "Guidance of the last frame");
-  app.add_option("--seed", o->seed, "Of noise, and of which clips")
-      ->capture_default_str()
-      ->check(CLI::Range(0, 1 << 30));
+  const OptionTable& table = Table();
+  AddOption(app, table.model, o->model);
+  AddOption(app,
+            {.flags = "--features",
+             .help = "Folder or name of the feature network (train features); empty: no Frechet distances",
+             .value = "MODEL",
+             .group = "Model"},
+            o->features);
+  AddOption(app,
+            {.flags = "--clips",
+             .help = "Procedural clips that the model never saw",
+             .value = "N",
+             .least = 2,
+             .most = 1 << 20},
+            o->clips);
+  AddOption(app,
+            {.flags = "--scene-photos",
+             .help = "Folder of held-out pictures that scenes may show",
+             .value = "FOLDER"},
+            o->scene_photos);
+  AddOption(
+      app,
+      {.flags = "--photos", .help = "Folder of held-out photographs to begin clips with", .value = "FOLDER"},
+      o->photos);
+  OptionSpec buckets = WithHelp(table.motion_bucket_id, "Motion buckets for each photograph, between commas");
+  buckets.flags = "--buckets", buckets.aliases.clear(), buckets.value = "X,X", buckets.group = "Options";
+  AddOption(app, buckets, o->buckets);
+  AddOption(app, InGroup(table.steps, "Options"), o->steps);
+  AddOption(app, InGroup(table.min_guidance_scale, "Options"), o->min_guidance_scale);
+  AddOption(app, InGroup(table.max_guidance_scale, "Options"), o->max_guidance_scale);
+  AddOption(app, {.flags = "--seed", .help = "Seed of the noise and of the clips", .value = "N"}, o->seed);
   o->exec.Declare(app);
   return [o](Session& session) { return Run(session, *o); };
 }

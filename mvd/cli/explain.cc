@@ -1,9 +1,10 @@
 // explain: the graph as text, each node with its shape, cost and place in memory, and what the passes did.
 #include <cstdio>
-#include <iostream>
 
 #include "mvd/cli/command.h"
 #include "mvd/cli/flags.h"
+#include "mvd/cli/option_table.h"
+#include "mvd/cli/output.h"
 #include "mvd/cost/cost.h"
 #include "mvd/ir/arena.h"
 #include "mvd/ir/text.h"
@@ -86,7 +87,7 @@ Exit Explain(Session& session, const Options& o) {
                                    {"peak_activation_bytes", cost.peak_activation_bytes},
                                    {"passes", passes},
                                    {"text", Print(graph)}};
-    std::cout << object.dump() << "\n";
+    PrintJson(object);
     return Exit::kOk;
   }
   if (o.text) {
@@ -105,11 +106,11 @@ Runner DeclareExplain(CLI::App& app) {
   auto o = std::make_shared<Options>();
   o->model.Declare(app);
   o->size.Declare(app);
-  app.add_option("--component", o->component, ComponentNames())->capture_default_str();
-  app.add_option("--dtype", o->dtype, "Element type the plan is for: f32, bf16, f16")->capture_default_str();
-  app.add_option("--skip", o->skip, "Leave out a pass by name (repeatable)");
-  app.add_flag("--text", o->text, "Only the graph's text form, which parses back");
-  app.add_flag("--summary", o->summary, "Passes and sums without the nodes");
+  AddOption(app, Table().component, o->component);
+  AddOption(app, WithHelp(Table().weight_dtype, "Element type the plan is for"), o->dtype);
+  AddOption(app, InGroup(Table().skip, "Options"), o->skip);
+  AddOption(app, {.flags = "--text", .help = "Only the graph's text form, which parses back"}, o->text);
+  AddOption(app, {.flags = "--summary", .help = "Passes and sums without the nodes"}, o->summary);
   return [o](Session& session) { return Explain(session, *o); };
 }
 

@@ -1,8 +1,9 @@
 #include "mvd/cli/flags.h"
 
 #include <cstdio>
-#include <fstream>
 
+#include "mvd/base/thread_limits.h"
+#include "mvd/cli/option_table.h"
 #include "mvd/cpu/isa.h"
 #include "mvd/engine/bundled_models.h"
 
@@ -15,33 +16,16 @@ bool HasBf16(const std::string& isa) {
   return level.name == "avx512_bf16" || level.name == "amx";
 }
 
-int64_t Field(const char* file, const std::string& key) {
-  std::ifstream status(file);
-  for (std::string line; std::getline(status, line);) {
-    if (line.starts_with(key)) return std::stoll(line.substr(key.size())) * 1024;
-  }
-  return 0;
-}
-
 }  // namespace
 
 void ExecFlags::Declare(CLI::App& app) {
-  const char* group = "Execution";
-  app.add_option("--executor", executor, "Which executor runs: " + Join(ExecutorNames()))
-      ->capture_default_str()
-      ->group(group);
-  app.add_option("--dtype,--precision", dtype, "Weights and activations: auto, f32, bf16")
-      ->capture_default_str()
-      ->group(group);
-  app.add_option("--isa", isa, "Highest instruction set to use; doctor lists them")
-      ->capture_default_str()
-      ->group(group);
-  app.add_option("-t,--threads", threads, "Threads; 0 uses every processor")
-      ->capture_default_str()
-      ->group(group)
-      ->check(CLI::Range(0, 1024));
-  app.add_flag("--pin", pin, "Bind each thread to one processor")->group(group);
-  app.add_option("--skip", skip, "Leave out a pass by name (repeatable); explain lists them")->group(group);
+  const OptionTable& table = Table();
+  AddOption(app, table.executor, executor);
+  AddOption(app, table.dtype, dtype);
+  AddOption(app, table.isa, isa);
+  AddOption(app, table.threads, threads);
+  AddOption(app, table.pin, pin);
+  AddOption(app, table.skip, skip);
 }
 
 NetworkOptions ExecFlags::Resolve(const CancelToken* cancel) const {
@@ -50,7 +34,7 @@ NetworkOptions ExecFlags::Resolve(const CancelToken* cancel) const {
   options.passes.skip = skip;
   options.exec.isa = isa;
   options.exec.cancel = cancel;
-  options.exec.threads = {threads > 0 ? threads : HardwareThreads(), pin};
+  options.exec.threads = {StartableThreads(threads > 0 ? threads : HardwareThreads()), pin};
   if (isa != "auto") LimitOneDnn(FindIsa(isa));
   const std::string name = dtype != "auto" ? dtype : executor == "cpu" && HasBf16(isa) ? "bf16" : "f32";
   const auto parsed = ParseDType(name);
@@ -62,16 +46,10 @@ NetworkOptions ExecFlags::Resolve(const CancelToken* cancel) const {
 }
 
 void ModelFlags::Declare(CLI::App& app) {
-  const char* group = "Model";
-  app.add_option("-m,--model", model,
-                 "Model folder in diffusers' layout, or the name of one that comes with the program")
-      ->group(group);
-  app.add_option("--preset", preset,
-                 "Random weights of a known architecture instead of a folder: " + Join(PresetNames()))
-      ->group(group);
-  app.add_option("--weight-seed", weight_seed, "Seed of a preset's random weights")
-      ->capture_default_str()
-      ->group(group);
+  const OptionTable& table = Table();
+  AddOption(app, table.model, model);
+  AddOption(app, table.preset, preset);
+  AddOption(app, table.weight_seed, weight_seed);
 }
 
 Model ModelFlags::Open(const NetworkOptions& options) const {
@@ -88,25 +66,16 @@ ModelConfigs ModelFlags::Configs(ClipDefaults* defaults) const {
 }
 
 void SizeFlags::Declare(CLI::App& app) {
-  const char* group = "Size";
-  app.add_option("--height,-H", height, "Pixels; default from the model")
-      ->group(group)
-      ->check(CLI::Range(8, 1 << 14));
-  app.add_option("--width,-W", width, "Pixels; default from the model")
-      ->group(group)
-      ->check(CLI::Range(8, 1 << 14));
-  app.add_option("--frames,--num-frames,--num_frames", frames, "Frames; default from the model")
-      ->group(group)
-      ->check(CLI::Range(1, 1024));
-  app.add_option("--batch", batch, "Clips in one call")
-      ->capture_default_str()
-      ->group(group)
-      ->check(CLI::Range(1, 64));
+  const OptionTable& table = Table();
+  AddOption(app, table.height, height);
+  AddOption(app, table.width, width);
+  AddOption(app, table.frames, frames);
+  AddOption(app, table.batch, batch);
 }
 
 CallSizes SizeFlags::Resolve(const ClipDefaults& defaults) const {
-  return {batch, frames > 0 ? frames : defaults.frames, height > 0 ? height : defaults.height,
-          width > 0 ? width : defaults.width};
+  return {batch, IsUnset(frames) ? defaults.frames : frames, IsUnset(height) ? defaults.height : height,
+          IsUnset(width) ? defaults.width : width};
 }
 
 DType WeightDType(const std::string& name) {
@@ -114,15 +83,6 @@ DType WeightDType(const std::string& name) {
     if (Name(dtype) == name) return dtype;
   }
   ThrowUsage("--dtype ", name, ": expected f32, bf16 or f16");
-}
-
-std::string FormatBytes(double bytes) {
-  const char* units[] = {"B", "kB", "MB", "GB", "TB"};
-  int unit = 0;
-  while (bytes >= 1000 && unit < 4) bytes /= 1000, ++unit;
-  char text[32];
-  std::snprintf(text, sizeof(text), unit == 0 ? "%.0f %s" : "%.3g %s", bytes, units[unit]);
-  return text;
 }
 
 std::string FormatSeconds(double seconds) {
@@ -140,21 +100,10 @@ std::string FormatFixed(double value, int digits) {
   return text;
 }
 
-int64_t PeakResidentBytes() { return Field("/proc/self/status", "VmHWM:"); }
-int64_t ResidentBytes() { return Field("/proc/self/status", "VmRSS:"); }
-
-int64_t SystemMemoryBytes(const std::string& key) { return Field("/proc/meminfo", key); }
-
 std::string Join(const std::vector<std::string>& names) {
   std::string text;
   for (const std::string& name : names) text += (text.empty() ? "" : ", ") + name;
   return text;
-}
-
-std::string ComponentNames() {
-  std::vector<std::string> names;
-  for (const ComponentInfo& component : Components()) names.emplace_back(component.name);
-  return Join(names);
 }
 
 }  // namespace mvd::cli

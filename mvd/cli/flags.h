@@ -1,11 +1,11 @@
 // Flags that several commands take, declared once.
 #pragma once
 
-#include <CLI/CLI.hpp>
-#include <optional>
 #include <string>
 #include <vector>
 
+#include "mvd/base/process_memory.h"
+#include "mvd/cli/option_spec.h"
 #include "mvd/engine/model.h"
 #include "mvd/engine/network.h"
 
@@ -36,9 +36,9 @@ struct ModelFlags {
   ModelConfigs Configs(ClipDefaults* defaults = nullptr) const;
 };
 
-// Sizes of the clip; 0 means the model's default.
+// Sizes of the clip; those that are unset are the model's.
 struct SizeFlags {
-  int64_t height = 0, width = 0, frames = 0, batch = 1;
+  int64_t height = kUnset<int64_t>, width = kUnset<int64_t>, frames = kUnset<int64_t>, batch = 1;
 
   void Declare(CLI::App& app);
   CallSizes Resolve(const ClipDefaults& defaults) const;
@@ -47,18 +47,10 @@ struct SizeFlags {
 // A type that weights are written in: f32, bf16 or f16, else Error(kUsage).
 DType WeightDType(const std::string& name);
 
-std::string FormatBytes(double bytes);  // "3.05 GB"
 std::string FormatSeconds(double seconds);
 std::string FormatFixed(double value, int digits);  // "45.43"
 
-// Peak resident memory of this process so far; resets only with the process.
-int64_t PeakResidentBytes();
-int64_t ResidentBytes();
-// A line of /proc/meminfo in bytes, such as "MemAvailable:"; 0 where it is absent.
-int64_t SystemMemoryBytes(const std::string& key);
-
 // "a, b, c", for help texts: the names stand in one table each.
 std::string Join(const std::vector<std::string>& names);
-std::string ComponentNames();
 
 }  // namespace mvd::cli

@@ -2,6 +2,7 @@
 
 #include <charconv>
 #include <cmath>
+#include <filesystem>
 #include <nlohmann/json.hpp>
 #include <random>
 
@@ -14,125 +15,127 @@
 namespace mvd::cli {
 
 void DeclareOptions(CLI::App& app, GenerateOptions& o) {
-  app.option_defaults()->multi_option_policy(CLI::MultiOptionPolicy::TakeLast);
-  app.add_option("images,-i,--image,--init-img,--input_path", o.images,
-                 "Pictures, or folders of pictures (" + ImageFormatNames() + ")")
-      ->group("Input")
-      ->take_all();
-  app.add_option("--recipe", o.recipe, "Do again what a clip's recipe says; flags given here win")
-      ->group("Input");
-  app.add_option("--from-latents", o.from_latents, "Only decode latents that an earlier run kept")
-      ->group("Input");
-  app.add_option("-m,--model", o.model,
-                 "Model folder in diffusers' layout, or a model that comes with the program; default " +
-                     std::string(kDefaultModel))
-      ->group("Input");
-  app.add_option("-o,--output", o.output, "File, or folder for several pictures; the extension is the format")
-      ->group("Output");
-  app.add_option("--format", o.format, ClipFormatNames() + ", latents; for several pictures")
-      ->group("Output");
-  app.add_flag("--overwrite,-y", o.overwrite, "Replace files that exist")->group("Output");
-  app.add_option("--max-memory,--max-ram", o.max_memory,
-                 "Largest memory to use, such as 12GB; default: what is available")
-      ->group("Execution");
-  app.add_flag("--guidance-batching", o.guidance_batching,
-               "Both predictions of guidance in one call: more memory, same result")
-      ->group("Execution");
-  o.VisitRecipe([&](const char* name, auto& value, const char* flags, const char* help) {
-    CLI::Option* option = app.add_option(flags, value, help)->group("Clip");
-    if (std::string(name) == "seed" || std::is_same_v<std::decay_t<decltype(value)>, std::string>)
-      option->capture_default_str();
-  });
-  const char* group = "Execution";
-  app.add_option("--executor", o.exec.executor, "Which executor runs: " + Join(ExecutorNames()))
-      ->capture_default_str()
-      ->group(group);
-  app.add_option("--isa", o.exec.isa, "Highest instruction set to use; doctor lists them")
-      ->capture_default_str()
-      ->group(group);
-  app.add_option("-t,--threads", o.exec.threads, "Threads; 0 uses every processor")
-      ->capture_default_str()
-      ->group(group);
-  app.add_flag("--pin", o.exec.pin, "Bind each thread to one processor")->group(group);
-  app.add_option("--skip", o.exec.skip, "Leave out a pass by name (repeatable)")->group(group)->take_all();
-}
-
-nlohmann::json MakeRecipe(GenerateOptions options, const Model& model, const std::string& model_hash,
-                          const std::string& image) {
-  nlohmann::json recipe = {{"program", "mobilevd"},
-                           {"version", MVD_VERSION},
-                           {"model", options.model.empty() ? model.origin() : options.model},
-                           {"model_hash", model_hash},
-                           {"image", image}};
-  options.VisitRecipe(
-      [&](const char* name, auto& value, const char*, const char*) { recipe["options"][name] = value; });
-  return recipe;
-}
-
-void ApplyRecipe(const CLI::App& app, const std::string& text, const std::string& file, GenerateOptions& o) {
-  const nlohmann::json recipe = ParseJson(text, file);
-  if (!recipe.is_object() || !recipe.contains("options") || !recipe["options"].is_object()) {
-    ThrowBadInput(file, "carries no recipe of mobilevd");
-  }
-  o.VisitRecipe([&](const char* name, auto& value, const char* flags, const char*) {
-    const std::string list(flags), first = list.substr(0, list.find(','));
-    if (app.count(first) > 0 || !recipe["options"].contains(name)) return;
-    try {
-      recipe["options"][name].get_to(value);
-    } catch (const nlohmann::json::exception&) {
-      ThrowBadInput(file, "recipe key '", name, "' is ", Printable(recipe["options"][name].dump()),
-                    ", of another type than expected");
+  AddOption(app,
+            {.flags = "images",
+             .aliases = "-i,--image,--init-img,--input_path",
+             .help = "Pictures, or folders of pictures (" + ImageFormatNames() + ")",
+             .value = "PATH",
+             .group = "Input"},
+            o.images);
+  AddOption(app,
+            {.flags = "--recipe",
+             .help = "Repeat what a clip's recipe says; options given here win",
+             .value = "FILE",
+             .group = "Input"},
+            o.recipe);
+  AddOption(app,
+            {.flags = "--from-latents",
+             .help = "Only decode latents that an earlier run kept",
+             .value = "FILE",
+             .group = "Input"},
+            o.from_latents);
+  AddOption(app,
+            {.flags = "--strict",
+             .help = "Fail where the model or the picture is not the one of the recipe, instead of a warning",
+             .group = "Input"},
+            o.strict);
+  OptionSpec model = Table().model;
+  model.unset = kDefaultModel;
+  AddOption(app, model, o.model);
+  AddOption(
+      app,
+      {.flags = "--output,-o",
+       .help = "File, its extension gives the format; or folder that gets a clip for each picture (clips/); "
+               "or - for stdout. A PNG sequence is a folder, too: --format png",
+       .value = "PATH",
+       .group = "Output"},
+      o.output);
+  AddOption(app, InGroup(ClipFormatOption("Format where the output has no extension", {"latents"}), "Output"),
+            o.format);
+  AddOption(app, {.flags = "--overwrite,-y", .help = "Replace files that exist", .group = "Output"},
+            o.overwrite);
+  AddOption(
+      app,
+      {.flags = "--skip-existing",
+       .help = "Leave out clips that are finished, which is what exists: a clip appears when it is whole",
+       .group = "Output"},
+      o.skip_existing);
+  o.VisitRecipe([&](const OptionSpec& spec, auto& value) {
+    if constexpr (std::is_same_v<std::decay_t<decltype(value)>, uint64_t>) {
+      if (&value == &o.seed) {
+        AddSeed(app, spec, value, o.random_seed);
+        return;
+      }
     }
+    AddOption(app, spec, value);
   });
-  const bool folder = recipe.contains("model") && recipe["model"].is_string() && o.preset.empty();
-  if (app.count("--model") == 0 && folder) o.model = recipe["model"];
-  if (o.images.empty() && recipe.contains("image") && recipe["image"].is_string())
-    o.images = {recipe["image"]};
+  const OptionTable& table = Table();
+  AddOption(app, table.executor, o.exec.executor);
+  AddOption(app, table.isa, o.exec.isa);
+  AddOption(app, table.threads, o.exec.threads);
+  AddOption(app, table.pin, o.exec.pin);
+  AddOption(app, table.skip, o.exec.skip);
+  AddOption(app,
+            {.flags = "--max-memory",
+             .aliases = "--max-ram",
+             .help = "Largest memory to use, such as 12GB",
+             .value = "SIZE",
+             .unset = "what is available",
+             .group = "Execution"},
+            o.max_memory);
+  AddOption(app,
+            {.flags = "--guidance-batching",
+             .help = "Both predictions of guidance in one call: more memory, same result",
+             .group = "Execution"},
+            o.guidance_batching);
+}
+
+void ReadRecipeOptions(const nlohmann::json& options, const std::string& file, GenerateOptions& o,
+                       const std::function<bool(const OptionSpec&)>& wanted) {
+  o.VisitRecipe([&](const OptionSpec& spec, auto& value) {
+    if (!wanted(spec) || !options.contains(spec.key)) return;
+    const nlohmann::json& given = options[spec.key];
+    // Older recipes hold -1 for an fps_id that nobody had given.
+    if (spec.key == "fps_id" && given == -1) return SetFromJson(spec, nullptr, file, value);
+    // An empty name is what was not given, too: a clip of a model folder has no preset.
+    if (given.is_string() && given.get_ref<const std::string&>().empty()) return;
+    SetFromJson(spec, given, file, value);
+  });
 }
 
 namespace {
 
 template <class T>
-void Default(T& value, T unset, T fallback) {
-  if (value == unset) value = fallback;
+void Default(T& value, T fallback) {
+  if (IsUnset(value)) value = fallback;
 }
 
-void OneOf(const char* flag, const std::string& value, std::initializer_list<const char*> names) {
-  std::string list;
-  for (const char* name : names) {
-    if (value == name) return;
-    list += (list.empty() ? "" : ", ") + std::string(name);
-  }
-  ThrowUsage(flag, " ", value, ": expected one of ", list);
+void DefaultName(std::string& value, const std::string& fallback) {
+  if (value == "auto") value = fallback;
 }
 
 }  // namespace
 
 void Complete(const Model& model, GenerateOptions& o) {
   const ClipDefaults& d = model.defaults();
-  Default<int64_t>(o.height, 0, d.height);
-  Default<int64_t>(o.width, 0, d.width);
-  Default<int64_t>(o.num_frames, 0, d.frames);
-  Default<int64_t>(o.steps, 0, d.num_inference_steps);
-  Default<double>(o.fps, 0, double(d.fps));
-  Default<double>(o.motion_bucket_id, -1, double(d.motion_bucket_id));
-  Default<double>(o.noise_aug_strength, -1, d.noise_aug_strength);
-  Default<double>(o.min_guidance_scale, -1, d.min_guidance_scale);
-  Default<double>(o.max_guidance_scale, -1, d.max_guidance_scale);
-  Default<std::string>(o.decoder, "auto", d.decoder);
-  Default<std::string>(o.frame_noise, "auto", d.frame_noise);
+  Default<int64_t>(o.height, d.height);
+  Default<int64_t>(o.width, d.width);
+  Default<int64_t>(o.num_frames, d.frames);
+  Default<int64_t>(o.steps, d.num_inference_steps);
+  Default<double>(o.fps, double(d.fps));
+  Default<double>(o.motion_bucket_id, double(d.motion_bucket_id));
+  Default<double>(o.noise_aug_strength, d.noise_aug_strength);
+  Default<double>(o.min_guidance_scale, d.min_guidance_scale);
+  Default<double>(o.max_guidance_scale, d.max_guidance_scale);
+  DefaultName(o.decoder, d.decoder);
+  DefaultName(o.frame_noise, d.frame_noise);
   const int64_t factor = ScaleFactor(model.configs().vae);
   for (const auto& [flag, size] : {std::pair("--height", o.height), std::pair("--width", o.width)}) {
     if (size % factor != 0)
-      ThrowUsage(flag, " ", size, ": expected a multiple of ", factor, ", the model's pixels a latent");
+      ThrowUsage(flag, " ", size, ": expected a multiple of ", factor, ", the model's pixels per latent");
   }
-  OneOf("--decoder", o.decoder, {"auto", "full", "tiny"});
-  OneOf("--frame-noise", o.frame_noise, {"independent", "shared"});
-  OneOf("--fit", o.fit, {"crop", "stretch", "pad"});
-  OneOf("--rng", o.rng, {"torch", "philox"});
-  if (o.fps < 0.1 || o.fps > 1000) ThrowUsage("--fps ", o.fps, ": expected 0.1 to 1000");
-  if (o.seed < -1) ThrowUsage("--seed ", o.seed, ": expected -1 or more");
-  if (o.seed == -1) o.seed = int64_t(std::random_device{}());
+  if (o.random_seed) o.seed = std::random_device{}();
+  o.random_seed = false;
   o.exec.dtype = std::string(Name(o.exec.Resolve(nullptr).exec.dtype));
 }
 
@@ -143,7 +146,7 @@ SvdOptions PipelineOptions(const GenerateOptions& o, int64_t decode_chunk_size) 
   s.num_frames = o.num_frames;
   s.num_inference_steps = o.steps;
   s.fps = o.fps;
-  if (o.fps_id >= 0) s.fps_id = o.fps_id;
+  if (!IsUnset(o.fps_id)) s.fps_id = o.fps_id;
   s.motion_bucket_id = o.motion_bucket_id;
   s.noise_aug_strength = o.noise_aug_strength;
   s.min_guidance_scale = o.min_guidance_scale;

@@ -3,13 +3,16 @@
 #include <cstdio>
 #include <filesystem>
 #include <fstream>
-#include <iostream>
 #include <set>
 
 #include "mvd/base/atomic_file.h"
+#include "mvd/base/paths.h"
 #include "mvd/cli/command.h"
 #include "mvd/cli/flags.h"
+#include "mvd/cli/option_table.h"
+#include "mvd/cli/output.h"
 #include "mvd/cli/terminal.h"
+#include "mvd/engine/bundled_models.h"
 #include "mvd/engine/random_weights.h"
 #include "mvd/io/safetensors.h"
 
@@ -59,33 +62,25 @@ void WriteWeights(const std::vector<Graph>& graphs, uint64_t seed, DType dtype, 
 Exit Init(Session& session, const Options& o) {
   const DType dtype = WeightDType(o.dtype);
   Preset preset = FindPreset(o.preset);
-  if (!o.config.empty()) preset.models = Model::Open(o.config).configs();
+  if (!o.config.empty()) preset.models = Model::Open(FindModel(o.config)).configs();
   const fs::path target(o.output);
-  if (fs::exists(target) && !(fs::is_directory(target) && fs::is_empty(target)) && !o.force) {
+  if (PathExists(target) && !IsEmptyFolder(target) && !o.force)
     ThrowUsage(o.output, " exists and is not an empty folder; --force writes into it");
-  }
   StatusLine status(session.quiet);
   const Threads threads{o.threads > 0 ? o.threads : HardwareThreads()};
-  // The folder appears under its name only once it is whole.
-  const bool in_place = fs::exists(target);
-  std::optional<AtomicFile> pending;
-  if (!in_place) pending.emplace(target);
-  const fs::path folder = in_place ? target : pending->temporary();
-  fs::create_directories(folder);
+  // Nothing appears under its name before all is written.
+  AtomicFolder pending(target, Replace::kYes);
+  const fs::path folder = pending.temporary();
   WriteConfigs(preset, folder);
   for (const auto& [name, graphs] : GraphsByFolder(preset.models)) {
     const char* file = name == "image_encoder" ? "model.safetensors" : "diffusion_pytorch_model.safetensors";
     WriteWeights(graphs, o.seed, dtype, threads, folder / name / file, session.cancel, status.AsProgress());
   }
-  if (pending) pending->Commit();
+  pending.CommitInto();
   status.Clear();
   if (session.json) {
-    std::cout << nlohmann::json{{"model", o.output},
-                                {"preset", o.preset},
-                                {"seed", o.seed},
-                                {"dtype", o.dtype}}
-                     .dump()
-              << "\n";
+    PrintJson(
+        nlohmann::json{{"model", o.output}, {"preset", o.preset}, {"seed", o.seed}, {"dtype", o.dtype}});
   } else {
     std::printf("%s\n", o.output.c_str());
   }
@@ -96,13 +91,16 @@ Exit Init(Session& session, const Options& o) {
 
 Runner DeclareInit(CLI::App& app) {
   auto o = std::make_shared<Options>();
-  app.add_option("--preset", o->preset, "Architecture: " + Join(PresetNames()))->capture_default_str();
-  app.add_option("--config", o->config, "Take the networks' configs from this model folder instead");
-  app.add_option("--seed", o->seed, "Seed of the weights")->capture_default_str();
-  app.add_option("-o,--output", o->output, "Folder to write")->required();
-  app.add_option("--dtype", o->dtype, "f32, bf16 or f16")->capture_default_str();
-  app.add_option("-t,--threads", o->threads, "Threads; 0 uses every processor")->capture_default_str();
-  app.add_flag("--force", o->force, "Write into a folder that is not empty");
+  AddOption(app, InGroup(WithHelp(Table().preset, "Architecture"), "Options"), o->preset);
+  AddOption(
+      app,
+      {.flags = "--config", .help = "Take the networks' configs from this model instead", .value = "MODEL"},
+      o->config);
+  AddOption(app, {.flags = "--seed", .help = "Seed of the weights", .value = "N"}, o->seed);
+  AddOption(app, Required(Table().output_folder), o->output);
+  AddOption(app, Table().weight_dtype, o->dtype);
+  AddOption(app, InGroup(Table().threads, "Options"), o->threads);
+  AddOption(app, Table().force, o->force);
   return [o](Session& session) { return Init(session, *o); };
 }
 

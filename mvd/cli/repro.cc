@@ -7,6 +7,8 @@
 
 #include "mvd/cli/command.h"
 #include "mvd/cli/flags.h"
+#include "mvd/cli/option_table.h"
+#include "mvd/cli/output.h"
 #include "mvd/cli/repro_ladder.h"
 #include "mvd/cli/repro_report.h"
 
@@ -28,7 +30,7 @@ Exit ListTables(const Session& session) {
     if (!session.json)
       std::printf("%-3s %s\n", std::string(table.name).c_str(), std::string(table.title).c_str());
   }
-  if (session.json) std::cout << nlohmann::json{{"tables", object}}.dump() << "\n";
+  if (session.json) PrintJson(nlohmann::json{{"tables", object}});
   return Exit::kOk;
 }
 
@@ -76,6 +78,7 @@ Exit RunRepro(Session& session, const Options& o) {
     if (o.demo.empty() || o.output.empty())
       ThrowUsage("repro ladder draws --demo FOLDER as --output FILE.svg or FILE.png");
     LadderChart(DemoEvaluations(o.demo)).Write(o.output);
+    if (session.json) PrintJson(nlohmann::json{{"output", o.output}});
     return Exit::kOk;
   }
   if (!o.output.empty()) ThrowUsage("--output is for `repro ladder`");
@@ -84,7 +87,7 @@ Exit RunRepro(Session& session, const Options& o) {
   if (!o.demo.empty()) repro.demo = DemoEvaluations(o.demo);
   if (o.latency) MeasureAll(session, o, repro);
   if (session.json)
-    std::cout << ReproJson(repro).dump() << "\n";
+    PrintJson(ReproJson(repro));
   else
     std::cout << (o.markdown ? ReproMarkdown(repro) : ReproText(repro));
   return Exit::kOk;
@@ -94,15 +97,26 @@ Exit RunRepro(Session& session, const Options& o) {
 
 Runner DeclareRepro(CLI::App& app) {
   auto o = std::make_shared<Options>();
-  app.add_option(
-      "table", o->table,
-      "Its number in the paper, or `ladder`: quality against cost as a chart; without one, the list");
-  app.add_option("-o,--output", o->output, "ladder: the chart, .svg or .png");
-  app.add_flag("--markdown", o->markdown, "As markdown");
-  app.add_option("--demo", o->demo,
-                 "Folder of evaluations that recipes/demo/ladder.sh made: our quality at the demo's scale");
-  app.add_flag("--latency", o->latency,
-               "Also time one call of each network, of a decoder one clip, at full size with random weights");
+  AddOption(app,
+            {.flags = "table",
+             .help = "Its number in the paper, or `ladder`: quality against cost as a chart; without one, "
+                     "the list",
+             .value = "TABLE"},
+            o->table);
+  AddOption(app, {.flags = "--output,-o", .help = "ladder: the chart, .svg or .png", .value = "FILE"},
+            o->output);
+  AddOption(app, {.flags = "--markdown", .help = "As markdown"}, o->markdown);
+  AddOption(
+      app,
+      {.flags = "--demo",
+       .help = "Folder of evaluations that recipes/demo/ladder.sh made: our quality at the demo's scale",
+       .value = "FOLDER"},
+      o->demo);
+  AddOption(app,
+            {.flags = "--latency",
+             .help = "Also time one call of each network, of a decoder one clip, at full size with random "
+                     "weights"},
+            o->latency);
   o->repetitions.Declare(app);
   o->exec.Declare(app);
   return [o](Session& session) { return RunRepro(session, *o); };

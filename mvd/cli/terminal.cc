@@ -1,5 +1,6 @@
 #include "mvd/cli/terminal.h"
 
+#include <fcntl.h>
 #include <signal.h>
 #include <time.h>
 #include <unistd.h>
@@ -7,10 +8,13 @@
 #include <cerrno>
 #include <cstdio>
 #include <cstdlib>
+#include <iostream>
 #include <thread>
 
-#include "mvd/base/atomic_file.h"
+#include "mvd/base/file_error.h"
+#include "mvd/base/process_end.h"
 #include "mvd/cli/flags.h"
+#include "mvd/cli/output.h"
 
 namespace mvd::cli {
 namespace {
@@ -50,32 +54,89 @@ void StatusLine::Clear() {
 void StatusLine::Note(const std::string& text) {
   if (quiet_) return;
   Clear();
-  std::fprintf(stderr, "%s\n", text.c_str());
+  std::fprintf(stderr, "%s\n", Shown(text).c_str());
+}
+
+void StatusLine::Warn(const std::string& text) {
+  Clear();
+  std::fprintf(stderr, "warning: %s\n", Shown(text).c_str());
 }
 
 Progress StatusLine::AsProgress() {
   return [this](std::string_view stage, double done) { Update(stage, done); };
 }
 
+namespace {
+
+// Who ends the process: main with its exit code, or the thread that waits for signals.
+enum class Ending { kNobody, kMain, kSignal };
+std::atomic<Ending> ending{Ending::kNobody};
+
+bool Claim(Ending who) {
+  Ending expected = Ending::kNobody;
+  return ending.compare_exchange_strong(expected, who) || expected == who;
+}
+
+// SIGHUP is ignored under nohup, and stays so.
+bool IsIgnored(int signal) {
+  struct sigaction action {};
+  return ::sigaction(signal, nullptr, &action) == 0 && action.sa_handler == SIG_IGN;
+}
+
+void Say(const std::string& line) {
+  const std::string text = "mobilevd: " + line + "\n";
+  (void)!::write(STDERR_FILENO, text.data(), text.size());
+}
+
+[[noreturn]] void EndAfterSignal(const sigset_t& set, int grace_ms) {
+  const timespec wait{grace_ms / 1000, (grace_ms % 1000) * 1000000L};
+  while (sigtimedwait(&set, nullptr, &wait) < 0 && errno == EINTR) continue;
+  if (Claim(Ending::kSignal)) {
+    for (const std::string& failure : PrepareToEnd()) Say(failure);
+    Say("cancelled");
+  }
+  std::_Exit(int(Exit::kCancelled));
+}
+
+}  // namespace
+
 void InstallCancellation(CancelToken& token, const std::atomic<int>& grace_ms) {
+  // A write beyond `ulimit -f` or to a pipe without a reader is an error like any other.
+  ::signal(SIGXFSZ, SIG_IGN);
+  ::signal(SIGPIPE, SIG_IGN);
   sigset_t set;
   sigemptyset(&set);
-  sigaddset(&set, SIGINT);
-  sigaddset(&set, SIGTERM);
-  pthread_sigmask(SIG_BLOCK, &set,
-                  nullptr);  // inherited by every later thread: only the one below takes them
+  for (const int signal : {SIGINT, SIGTERM, SIGXCPU}) sigaddset(&set, signal);
+  if (!IsIgnored(SIGHUP)) sigaddset(&set, SIGHUP);
+  // Inherited by every later thread: only the one below takes them.
+  pthread_sigmask(SIG_BLOCK, &set, nullptr);
   std::thread([set, &token, &grace_ms] {
     int signal = 0;
     if (sigwait(&set, &signal) != 0) return;
     token.Cancel();
-    const int grace = grace_ms;
-    const timespec wait{grace / 1000, (grace % 1000) * 1000000L};
-    while (sigtimedwait(&set, nullptr, &wait) < 0 && errno == EINTR) continue;
-    RemoveOpenTemporaries();
-    const char message[] = "mobilevd: cancelled\n";
-    if (::write(STDERR_FILENO, message, sizeof(message) - 1) < 0) std::_Exit(int(Exit::kCancelled));
-    std::_Exit(int(Exit::kCancelled));
+    EndAfterSignal(set, grace_ms);
   }).detach();
+}
+
+void ClaimEnd() {
+  while (!Claim(Ending::kMain)) ::pause();
+}
+
+void OpenStandardDescriptors() {
+  for (const int descriptor : {STDIN_FILENO, STDOUT_FILENO, STDERR_FILENO}) {
+    // The wrong way round, so that using it fails: nobody wants what goes there, but to lose it is an error.
+    if (::fcntl(descriptor, F_GETFD) < 0)
+      (void)::open("/dev/null", descriptor == STDIN_FILENO ? O_WRONLY : O_RDONLY);
+  }
+}
+
+void FlushStdout() {
+  errno = 0;
+  std::cout.flush();
+  const bool flushed = std::fflush(stdout) == 0;
+  const int reason = errno;
+  // Where a write failed earlier its reason is lost; nearly always it is this.
+  if (!flushed || !std::cout || std::ferror(stdout)) ThrowUnwritable("stdout", reason ? reason : ENOSPC);
 }
 
 }  // namespace mvd::cli

@@ -10,10 +10,9 @@
 namespace mvd::cli {
 
 void RepetitionFlags::Declare(CLI::App& app) {
-  app.add_option("--warmup", warmup, "Calls before timing")
-      ->capture_default_str()
-      ->check(CLI::Range(0, 1000));
-  app.add_option("--reps", reps, "Timed calls")->capture_default_str()->check(CLI::Range(1, 100000));
+  AddOption(app, {.flags = "--warmup", .help = "Calls before timing", .value = "N", .least = 0, .most = 1000},
+            warmup);
+  AddOption(app, {.flags = "--reps", .help = "Timed calls", .value = "N", .least = 1, .most = 100000}, reps);
 }
 
 std::string ProcessorName() {

@@ -1,10 +1,10 @@
 // Seconds of a network's calls on random inputs, and what they were measured on.
 #pragma once
 
-#include <CLI/CLI.hpp>
 #include <string>
 #include <vector>
 
+#include "mvd/cli/option_spec.h"
 #include "mvd/cli/terminal.h"
 #include "mvd/engine/network.h"
 

@@ -3,23 +3,30 @@
 
 #include <unistd.h>
 
+#include <CLI/CLI.hpp>
+#include <algorithm>
 #include <atomic>
 #include <cstdio>
 #include <cstdlib>
-#include <iostream>
+#include <filesystem>
+#include <map>
 #include <memory>
 #include <sstream>
 
+#include "mvd/cli/option_table.h"
+#include "mvd/cli/output.h"
 #include "mvd/cli/terminal.h"
+#include "mvd/engine/bundled_models.h"
 #include "mvd/train/plan.h"
 #include "mvd/train/run_config.h"
 #include "mvd/train/train.h"
 
 namespace mvd::cli {
+namespace fs = std::filesystem;
 namespace {
 
 // A checkpoint of the largest network takes this long to write at most; until then an interrupted run is not
-// cut off. A second Ctrl-C ends it at once.
+// cut off. A second signal does not cut it off either (mvd/train/loop/checkpoint_before_end.h).
 constexpr int kGraceMs = 15 * 60 * 1000;
 
 // One line that overwrites itself on a terminal; elsewhere nothing, since the log has every step.
@@ -36,7 +43,7 @@ class Line {
   void Note(const std::string& text) {
     if (quiet_) return;
     Clear();
-    std::fprintf(stderr, "%s\n", text.c_str());
+    std::fprintf(stderr, "%s\n", Shown(text).c_str());
   }
 
  private:
@@ -79,32 +86,72 @@ std::string Toml(Config config) {
                    std::string("mobilevd train ") + Kind<Config>::kName);
 }
 
-Exit PrintToml(const std::string& kind) {
+Exit PrintToml(const Session& session, const std::string& kind) {
   const std::string text = kind == "diffusion"     ? Toml(DiffusionConfig{})
                            : kind == "autoencoder" ? Toml(AutoencoderConfig{})
                            : kind == "features"    ? Toml(FeaturesConfig{})
-                           : kind == "adversarial" ? Toml(AdversarialConfig{})
-                                                   : "";
-  if (text.empty())
-    ThrowUsage("train init ", kind, ": expected diffusion, adversarial, autoencoder or features");
-  std::fputs(text.c_str(), stdout);
+                                                   : Toml(AdversarialConfig{});
+  if (session.json)
+    PrintJson(nlohmann::json{{"kind", kind}, {"toml", text}});
+  else
+    std::fputs(text.c_str(), stdout);
   return Exit::kOk;
 }
 
+// A model that comes with the program may be named, as everywhere. A plan can do without one that is absent.
 template <class Config>
-Exit DryRun(const Session& session, Config config, double rate) {
+void FindModels(Config& config, bool needed) {
+  for (const Option& option : ListOptions(config)) {
+    if (option.reads != Reads::kModel) continue;
+    std::string& model = *std::get<std::string*>(option.value);
+    if (fs::exists(model) || fs::path(model).filename() != model) continue;
+    try {
+      model = FindModel(model).string();
+    } catch (const Error&) {
+      if (needed) throw;
+    }
+  }
+}
+
+// Folders of a file that are not there yet, as in a recipe, whose stages make them one after another: the
+// plan is made without them. One that was given on the command line is Error(kNotFound).
+template <class Config>
+std::map<std::string, std::string> TakeOutAbsentFolders(Config& config,
+                                                        const std::vector<std::string>& overrides) {
+  std::map<std::string, std::string> absent;
+  for (const Option& option : ListOptions(config)) {
+    if (option.reads == Reads::kNothing) continue;
+    std::string& folder = *std::get<std::string*>(option.value);
+    if (folder.empty() || fs::exists(folder)) continue;
+    const bool given = std::ranges::any_of(
+        overrides, [&](const std::string& text) { return text.starts_with(option.key + "="); });
+    if (given) throw Error(Exit::kNotFound, folder, StrCat("no such file or folder (", option.key, ")"));
+    absent[option.key] = folder;
+    // A plan reads no clips, and says itself what stands for an autoencoder.
+    if (option.reads == Reads::kModel && option.key != "model.autoencoder") folder.clear();
+  }
+  return absent;
+}
+
+template <class Config>
+Exit DryRun(const Session& session, Config config, const TrainRunOptions& o) {
+  Config planned = config;
+  const std::map<std::string, std::string> absent = TakeOutAbsentFolders(planned, o.overrides);
+  const RunPlan run = PlanRun(planned);
   if (session.json) {
-    std::cout << nlohmann::json{{"kind", Kind<Config>::kName},
-                                {"options", WriteOptionsJson(ListOptions(config))},
-                                {"plan", ToJson(PlanRun(config))},
-                                {"can_train", CanTrain()}}
-                     .dump()
-              << "\n";
+    PrintJson(nlohmann::json{{"kind", Kind<Config>::kName},
+                             {"options", WriteOptionsJson(ListOptions(config))},
+                             {"absent", absent},
+                             {"plan", ToJson(run)},
+                             {"can_train", CanTrain()}});
     return Exit::kOk;
   }
   std::fputs(Toml(config).c_str(), stdout);
   // What it will cost, as comments: the output is still a TOML file.
-  std::istringstream plan(FormatPlan(PlanRun(config), rate * 1e12));
+  for (const auto& [key, folder] : absent)
+    std::printf("# %s: \"%s\" is not there yet; the plan below is made without it\n", key.c_str(),
+                folder.c_str());
+  std::istringstream plan(FormatPlan(run, o.rate * 1e12));
   for (std::string line; std::getline(plan, line);) std::printf("# %s\n", line.c_str());
   return Exit::kOk;
 }
@@ -116,17 +163,18 @@ void DeclareOverrides(CLI::App& app, const std::shared_ptr<TrainRunOptions>& o) 
   Config defaults;
   for (const Option& option : ListOptions(defaults)) {
     const std::string key = option.key;
-    app.add_option_function<std::string>(
-           "--" + key, [o, key](const std::string& value) { o->overrides.push_back(key + "=" + value); })
-        ->trigger_on_parse()  // in the order given: the last one holds
-        ->multi_option_policy(CLI::MultiOptionPolicy::TakeLast)
-        ->group("");
+    AddOption(app,
+              {.flags = "--" + key,
+               .help = option.meaning,
+               .value = option.reads == Reads::kNothing ? "VALUE" : "FOLDER",
+               .choices = option.choices,
+               .group = ""},
+              [o, key](const std::string& value) { o->overrides.push_back(key + "=" + value); });
   }
-  app.add_option_function<std::string>(
-         "--set", [o](const std::string& text) { o->overrides.push_back(text); },
-         "Override an option of the file: SECTION.KEY=VALUE")
-      ->trigger_on_parse()
-      ->multi_option_policy(CLI::MultiOptionPolicy::TakeLast);
+  AddOption(
+      app,
+      {.flags = "--set", .help = "Override an option of the file; repeatable", .value = "SECTION.KEY=VALUE"},
+      [o](const std::string& text) { o->overrides.push_back(text); });
   app.footer(
       StrCat("Every option of the file is a flag as well: --optimiser.lr 1e-5 is --set optimiser.lr=1e-5.\n"
              "`mobilevd train init ",
@@ -135,18 +183,32 @@ void DeclareOverrides(CLI::App& app, const std::shared_ptr<TrainRunOptions>& o) 
 
 template <class Config>
 void DeclareRun(CLI::App& app, const std::shared_ptr<TrainRunOptions>& o) {
-  app.add_option("file", o->file, "TOML file, as `train init` prints it; without it, defaults");
+  AddOption(app,
+            {.flags = "file",
+             .help = "TOML file, as `train init` prints it; without it, defaults",
+             .value = "FILE"},
+            o->file);
   DeclareOverrides<Config>(app, o);
-  app.add_flag("--dry-run,-n", o->dry_run,
-               "Check the options, print all of them and what the run costs, and stop");
-  app.add_option("--rate", o->rate, "TFLOP/s that one process sustains, for the times of --dry-run")
-      ->capture_default_str()
-      ->check(CLI::Range(1e-6, 1e6));
-  app.add_flag("--resume", o->resume,
-               "Continue from the run's newest checkpoint, or begin where it has none");
-  app.add_flag("--export", o->export_only,
-               "Write the model of the run's newest checkpoint, as a run does at its end, and stop")
-      ->excludes("--resume");
+  AddOption(app,
+            {.flags = "--dry-run,-n",
+             .help = "Check the options, print all of them and what the run costs, and stop"},
+            o->dry_run);
+  AddOption(app,
+            {.flags = "--rate",
+             .help = "TFLOP/s that one process sustains, for the times of --dry-run",
+             .value = "X",
+             .least = 1e-6,
+             .most = 1e6},
+            o->rate);
+  CLI::Option* const resume = AddOption(
+      app,
+      {.flags = "--resume", .help = "Continue from the run's newest checkpoint, or begin where it has none"},
+      o->resume);
+  AddOption(app,
+            {.flags = "--export",
+             .help = "Write the model of the run's newest checkpoint, as a run does at its end, and stop"},
+            o->export_only)
+      ->excludes(resume);
 }
 
 struct BenchFlags {
@@ -159,12 +221,10 @@ Exit RunBenchStep(const BenchFlags& flags) {
   options.file = flags.file;
   options.bf16 = flags.dtype == "bf16";
   const BenchStepResult result = BenchStep(options);
-  std::cout << nlohmann::json{{"loss", result.loss},
-                              {"grad_norm", result.grad_norm},
-                              {"seconds", result.seconds},
-                              {"dtype", flags.dtype}}
-                   .dump()
-            << "\n";
+  PrintJson(nlohmann::json{{"loss", result.loss},
+                           {"grad_norm", result.grad_norm},
+                           {"seconds", result.seconds},
+                           {"dtype", flags.dtype}});
   return Exit::kOk;
 }
 
@@ -172,8 +232,9 @@ Exit RunBenchStep(const BenchFlags& flags) {
 
 template <class Config>
 Exit RunTrain(Session& session, const TrainRunOptions& o) {
-  const Config config = ReadRunConfig<Config>(o.file, o.overrides);
-  if (o.dry_run) return DryRun(session, config, o.rate);
+  Config config = ReadRunConfig<Config>(o.file, o.overrides);
+  FindModels(config, !o.dry_run);
+  if (o.dry_run) return DryRun(session, config, o);
   if (session.cancel_grace_ms) *session.cancel_grace_ms = kGraceMs;
   Line line(session.quiet);
   TrainHooks hooks;
@@ -185,7 +246,7 @@ Exit RunTrain(Session& session, const TrainRunOptions& o) {
   if (session.json) {
     nlohmann::json object = {{"steps", result.steps}, {"cancelled", result.cancelled}, {"model", nullptr}};
     if (!result.model.empty()) object["model"] = result.model.string();
-    std::cout << object.dump() << "\n";
+    PrintJson(object);
   } else if (!result.model.empty()) {
     std::printf("%s\n", result.model.c_str());
   }
@@ -196,40 +257,60 @@ template Exit RunTrain<AutoencoderConfig>(Session&, const TrainRunOptions&);
 template Exit RunTrain<FeaturesConfig>(Session&, const TrainRunOptions&);
 template Exit RunTrain<AdversarialConfig>(Session&, const TrainRunOptions&);
 
-Runner DeclareTrain(CLI::App& app) {
-  auto chosen = std::make_shared<Runner>();
-  app.require_subcommand(1);
-  const auto add = [&](const char* name, const char* help, Runner runner) {
-    CLI::App* sub = app.add_subcommand(name, help);
-    sub->fallthrough();  // --json and --quiet also behind the kind
-    sub->callback([chosen, runner = std::move(runner)] { *chosen = runner; });
-    return sub;
-  };
+namespace {
+
+template <class Config>
+Runner DeclareKind(CLI::App& app) {
   auto run = std::make_shared<TrainRunOptions>();
-  DeclareRun<DiffusionConfig>(*add("diffusion", "Train the video UNet on latents",
-                                   [run](Session& s) { return RunTrain<DiffusionConfig>(s, *run); }),
-                              run);
-  DeclareRun<AdversarialConfig>(*add("adversarial", "Teach a trained UNet to make a clip in one step",
-                                     [run](Session& s) { return RunTrain<AdversarialConfig>(s, *run); }),
-                                run);
-  DeclareRun<AutoencoderConfig>(*add("autoencoder", "Train a TAESD-shaped autoencoder",
-                                     [run](Session& s) { return RunTrain<AutoencoderConfig>(s, *run); }),
-                                run);
-  DeclareRun<FeaturesConfig>(*add("features", "Train the network on whose features clips are compared",
-                                  [run](Session& s) { return RunTrain<FeaturesConfig>(s, *run); }),
-                             run);
+  DeclareRun<Config>(app, run);
+  return [run](Session& session) { return RunTrain<Config>(session, *run); };
+}
+
+Runner DeclareTrainInit(CLI::App& app) {
   auto kind = std::make_shared<std::string>();
-  add("init", "Print a commented TOML file with every option", [kind](Session&) { return PrintToml(*kind); })
-      ->add_option("kind", *kind, "diffusion, adversarial, autoencoder or features")
-      ->required();
+  AddOption(app,
+            {.flags = "kind",
+             .help = "Kind of run",
+             .value = "KIND",
+             .choices = {"diffusion", "adversarial", "autoencoder", "features"},
+             .required = true},
+            *kind);
+  return [kind](Session& session) { return PrintToml(session, *kind); };
+}
+
+Runner DeclareBenchStep(CLI::App& app) {
   auto bench = std::make_shared<BenchFlags>();
-  CLI::App* step = add("bench-step", "One training step on given numbers",
-                       [bench](Session&) { return RunBenchStep(*bench); });
-  step->group("");  // a tool of tools/bench_train.py: not in the help
-  step->add_option("file", bench->file, "safetensors with weights and inputs")->required();
-  step->add_option("--dtype", bench->dtype, "f32 or bf16")->check(CLI::IsMember({"f32", "bf16"}));
-  step->add_option("--steps", bench->step.steps, "Steps")->check(CLI::Range(1, 1000));
-  step->add_option("--threads", bench->step.threads, "Threads; 0: all")->check(CLI::Range(0, 4096));
+  app.group("");  // a tool of tools/bench_train.py: not in the help
+  AddOption(
+      app,
+      {.flags = "file", .help = "safetensors with weights and inputs", .value = "FILE", .required = true},
+      bench->file);
+  AddOption(app, {.flags = "--dtype", .help = "Element type", .value = "NAME", .choices = {"f32", "bf16"}},
+            bench->dtype);
+  AddOption(app, {.flags = "--steps", .help = "Steps", .value = "N", .least = 1, .most = 1000},
+            bench->step.steps);
+  AddOption(app, Table().threads, bench->step.threads);
+  return [bench](Session&) { return RunBenchStep(*bench); };
+}
+
+constexpr Command kTrainCommands[] = {
+    {"diffusion", "Train the video UNet on latents", "run.toml --dry-run", DeclareKind<DiffusionConfig>},
+    {"adversarial", "Teach a trained UNet to make a clip in one step", "run.toml --dry-run",
+     DeclareKind<AdversarialConfig>},
+    {"autoencoder", "Train a TAESD-shaped autoencoder", "run.toml --dry-run", DeclareKind<AutoencoderConfig>},
+    {"features", "Train the network on whose features clips are compared", "run.toml --dry-run",
+     DeclareKind<FeaturesConfig>},
+    {"init", "Print a commented TOML file with every option", "diffusion > run.toml", DeclareTrainInit},
+    {"bench-step", "One training step on given numbers", "step.safetensors", DeclareBenchStep},
+};
+
+}  // namespace
+
+Runner DeclareTrain(CLI::App& app) {
+  app.require_subcommand(1);
+  auto chosen = std::make_shared<Runner>();
+  for (const Command& command : kTrainCommands)
+    AddCommand(app, command, *chosen)->fallthrough();  // --json and --quiet also behind the kind
   return [chosen](Session& session) { return (*chosen)(session); };
 }
 

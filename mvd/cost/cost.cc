@@ -2,7 +2,7 @@
 
 #include <algorithm>
 
-#include "mvd/base/check.h"
+#include "mvd/base/error.h"
 #include "mvd/cost/classify.h"
 #include "mvd/ir/arena.h"
 
@@ -42,7 +42,8 @@ int64_t FlopsOf(const GraphCost& cost, Phase phase) {
 }  // namespace
 
 NodeCost& NodeCost::operator+=(const NodeCost& other) {
-  flops += other.flops;
+  if (__builtin_add_overflow(flops, other.flops, &flops))
+    throw Error(Exit::kOutOfMemory, "", "more than 2^63 operations: take smaller sizes");
   parameters += other.parameters;
   weight_bytes += other.weight_bytes;
   activation_bytes += other.activation_bytes;

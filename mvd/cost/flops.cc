@@ -5,16 +5,19 @@
 namespace mvd {
 namespace {
 
+// A product and a sum each; inside int64, or an Error(kOutOfMemory).
+int64_t Twice(int64_t a, int64_t b) { return CheckedMul(2, CheckedMul(a, b)); }
+
 // Both matmuls: each query meets each key of its group, then each value.
 int64_t AttentionFlops(const Graph& graph, const Node& node) {
   const Dims q = DimsOf(graph.shape(node.inputs[0])), k = DimsOf(graph.shape(node.inputs[1]));
   const int64_t keys = node.as<AttentionAttrs>().axis == Axis::kSpatial ? k.h * k.w : k.t;
-  return 2 * q.tokens() * keys * (q.c + DimsOf(node.shape).c);
+  return Twice(CheckedMul(q.tokens(), keys), q.c + DimsOf(node.shape).c);
 }
 
 // Every output is a sum over one block's inner size.
 int64_t WeightProductFlops(const Shape& a, const Shape& b, const Shape& product) {
-  return 2 * product.elements() * (b.rank() == 3 ? b[1] : a[-1]);
+  return Twice(product.elements(), b.rank() == 3 ? b[1] : a[-1]);
 }
 
 }  // namespace
@@ -25,9 +28,9 @@ int64_t NodeFlops(const Graph& graph, ValueId id) {
     case Op::kConv2d:
     case Op::kConvTemporal:
       // Each output token takes the whole kernel, taps on padding counted.
-      return 2 * DimsOf(node.shape).tokens() * graph.shape(node.inputs[1]).elements();
+      return Twice(DimsOf(node.shape).tokens(), graph.shape(node.inputs[1]).elements());
     case Op::kLinear:
-      return 2 * DimsOf(graph.shape(node.inputs[0])).tokens() * graph.shape(node.inputs[1]).elements();
+      return Twice(DimsOf(graph.shape(node.inputs[0])).tokens(), graph.shape(node.inputs[1]).elements());
     case Op::kAttention:
       return AttentionFlops(graph, node);
     case Op::kWeightProduct:

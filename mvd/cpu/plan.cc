@@ -2,6 +2,7 @@
 
 #include <algorithm>
 
+#include "mvd/base/process_memory.h"
 #include "mvd/cpu/winograd.h"
 
 namespace mvd::cpu {
@@ -54,15 +55,20 @@ int64_t InputBytes(const Lowered& lowered) {
 MemoryPlan PlanMemory(const Lowered& lowered, const IsaLevel& isa, int threads) {
   MemoryPlan plan;
   plan.activation_bytes = Align(LayOut(lowered).arena_bytes) + InputBytes(lowered);
-  int64_t scratch = 0;
   for (size_t i = 0; i < lowered.graph.nodes.size(); ++i) {
     const Node& node = lowered.graph.nodes[i];
     if (!IsComputed(node)) continue;
-    scratch = std::max(scratch, NodeScratch(lowered, ValueId(i), isa, threads));
     for (ValueId input : node.inputs) {
       if (input == kNoValue || lowered.graph.node(input).phase != Phase::kLoad) continue;
       plan.weight_bytes += PackedBytes(lowered, ValueId(i), input, isa);
     }
+  }
+  // What fits no machine is not asked about further: oneDNN divides by zero on some sizes beyond int32.
+  if (plan.total() > MachineBytes()) return plan;
+  int64_t scratch = 0;
+  for (size_t i = 0; i < lowered.graph.nodes.size(); ++i) {
+    if (IsComputed(lowered.graph.nodes[i]))
+      scratch = std::max(scratch, NodeScratch(lowered, ValueId(i), isa, threads));
   }
   plan.scratch_bytes = Align(scratch) * threads;
   return plan;

@@ -7,6 +7,7 @@
 
 #include "mvd/base/atomic_file.h"
 #include "mvd/base/error.h"
+#include "mvd/base/paths.h"
 #include "mvd/data/tar_reader.h"
 
 namespace mvd {
@@ -82,10 +83,9 @@ ShardFile ShardOf(const nlohmann::json& entry, const fs::path& folder, const std
 }
 
 nlohmann::json ReadShardsJson(const fs::path& folder) {
-  std::error_code code;
-  if (!fs::exists(folder, code)) ThrowNotFound(folder.string());
+  if (!PathExists(folder)) ThrowNotFound(folder.string());
   const fs::path path = folder / kShardsFile;
-  if (!fs::exists(path, code))
+  if (!PathExists(path))
     ThrowBadInput(folder.string(), "has no ", kShardsFile,
                   ": not a folder of shards, or not written to its end");
   return Parse(ReadFile(path, kMaxIndexBytes), path.string());
@@ -143,10 +143,9 @@ ShardIndex ReadShardIndex(const fs::path& folder, const std::function<void(const
     const ShardFile shard = ShardOf(entry, folder, file);
     if (!seen.insert(shard.path).second)
       ThrowBadInput(file, "names shard '", shard.path.filename(), "' twice");
-    std::error_code code;
-    if (!fs::exists(shard.path, code))
+    if (!PathExists(shard.path))
       ThrowBadInput(shard.path.string(), "is absent, but ", kShardsFile, " names it");
-    if (const uint64_t bytes = fs::file_size(shard.path, code); code || bytes != shard.bytes) {
+    if (const uint64_t bytes = FileSize(shard.path); bytes != shard.bytes) {
       index.skipped += Integer(entry, "samples", 0, kMaxSamples, file);
       if (skip)
         skip(StrCat(shard.path.string(), ": is damaged: ", bytes, " bytes, ", kShardsFile, " says ",

@@ -7,6 +7,8 @@
 #include <string_view>
 
 #include "mvd/base/error.h"
+#include "mvd/base/file_error.h"
+#include "mvd/base/paths.h"
 
 namespace mvd {
 namespace fs = std::filesystem;
@@ -91,12 +93,11 @@ bool IsZero(const Block& block) {
 }  // namespace
 
 TarListing ListTar(const fs::path& path) {
-  std::error_code code;
-  if (!fs::exists(path, code)) ThrowNotFound(path.string());
-  if (!fs::is_regular_file(path, code)) ThrowBadInput(path.string(), "is not a regular file");
-  const uint64_t file_size = fs::file_size(path, code);
+  if (!PathExists(path)) ThrowNotFound(path.string());
+  if (!IsRegularFile(path)) ThrowBadInput(path.string(), "is not a regular file");
+  const uint64_t file_size = FileSize(path);
   std::ifstream in(path, std::ios::binary);
-  if (code || !in) ThrowBadInput(path.string(), "cannot be read");
+  if (!in) ThrowUnreadable(path.string(), errno);
   TarListing listing;
   const auto problem = [&](const auto&... what) {
     listing.problems.push_back(StrCat(path.string(), ": ", what...));
@@ -142,6 +143,7 @@ TarListing ListTar(const fs::path& path) {
 
 void ReadRange(const fs::path& path, uint64_t offset, uint64_t size, void* to) {
   std::ifstream in(path, std::ios::binary);
+  if (!in) ThrowUnreadable(path.string(), errno);
   in.seekg(std::streamoff(offset));
   in.read(static_cast<char*>(to), std::streamsize(size));
   if (uint64_t(in.gcount()) != size)

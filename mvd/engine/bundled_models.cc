@@ -3,6 +3,7 @@
 #include <cstdlib>
 
 #include "mvd/base/error.h"
+#include "mvd/base/paths.h"
 #include "mvd/engine/embedded_files.h"
 
 namespace mvd {
@@ -25,7 +26,7 @@ namespace {
 constexpr const char* kModelIndex = "model_index.json";
 
 bool HoldsModel(const fs::path& folder) {
-  return fs::exists(folder / kModelIndex) || fs::exists(folder / "config.json");
+  return PathExists(folder / kModelIndex) || PathExists(folder / "config.json");
 }
 
 }  // namespace
@@ -33,11 +34,11 @@ bool HoldsModel(const fs::path& folder) {
 fs::path FindModel(const std::string& model) {
   const fs::path path(model);
   if (model.empty() || path.filename() != path || model == "." || model == "..") return path;
-  const bool is_there = fs::exists(path);
-  if (is_there && (!fs::is_directory(path) || HoldsModel(path))) return path;
+  const bool is_there = PathExists(path);
+  if (is_there && (!IsFolder(path) || HoldsModel(path))) return path;
   std::string looked;
   for (const fs::path& folder : ModelFolders()) {
-    if (fs::is_directory(folder / model)) return folder / model;
+    if (IsFolder(folder / model)) return folder / model;
     looked += (looked.empty() ? "" : ", ") + folder.string();
   }
   if (model == kDefaultModel) {

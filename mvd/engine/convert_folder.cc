@@ -4,6 +4,7 @@
 
 #include "mvd/base/atomic_file.h"
 #include "mvd/base/error.h"
+#include "mvd/base/paths.h"
 #include "mvd/engine/unet_folder.h"
 #include "mvd/io/model_folder.h"
 #include "mvd/io/safetensors.h"
@@ -56,15 +57,14 @@ ConvertReport ConvertFolder(const fs::path& source, const fs::path& target, DTyp
                             const CancelToken* cancel, const Progress& progress) {
   const ModelFolder folder = ModelFolder::Open(source);
   CheckNewFolder(target);
-  AtomicFile pending(target);
-  fs::create_directories(pending.temporary());
+  AtomicFolder pending(target, Replace::kNo);
   if (folder.is_pipeline) WriteFile(pending.temporary() / "model_index.json", folder.index.dump(2) + "\n");
   ConvertReport report;
   double done = 0;
   for (const ModelComponent& listed : folder.components) {
     const ModelComponent& component = folder.Component(listed.name);
     const fs::path to = folder.is_pipeline ? pending.temporary() / component.name : pending.temporary();
-    fs::create_directories(to);
+    MakeFolders(to);
     if (!component.config_file.empty())
       WriteFile(to / component.config_file, component.config.dump(2) + "\n");
     if (FindWeightFiles(component.folder)) ConvertWeights(component.folder, to, dtype, cancel, report);

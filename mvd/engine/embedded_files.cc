@@ -4,6 +4,7 @@
 
 #include "mvd/base/atomic_file.h"
 #include "mvd/base/error.h"
+#include "mvd/base/paths.h"
 
 namespace mvd {
 namespace fs = std::filesystem;
@@ -11,9 +12,7 @@ namespace {
 
 void Write(const EmbeddedFile& file, const fs::path& folder) {
   const fs::path path = folder / file.path;
-  std::error_code code;
-  fs::create_directories(path.parent_path(), code);
-  if (code) ThrowBadInput(path.parent_path().string(), "cannot be made: ", code.message());
+  MakeFolders(path.parent_path());
   WriteFile(path, {reinterpret_cast<const char*>(file.bytes.data()), file.bytes.size()});
 }
 
@@ -22,7 +21,7 @@ void Write(const EmbeddedFile& file, const fs::path& folder) {
 fs::path Unpack(const EmbeddedFiles& embedded, std::string_view last, const fs::path& cache,
                 std::string_view name) {
   const fs::path folder = cache / embedded.hash / name;
-  if (fs::exists(folder / last)) return folder;
+  if (PathExists(folder / last)) return folder;
   for (const EmbeddedFile& file : embedded.files)
     if (file.path != last) Write(file, folder);
   for (const EmbeddedFile& file : embedded.files)

@@ -23,9 +23,16 @@ class Golden {
   const SafetensorsFile& file() const { return file_; }
 
   Tensor Input(const std::string& name, int rank) const {
-    const TensorView view = file_.Get("input." + name);
-    if (view.shape.rank() != rank) Fail(name, view.shape, "rank " + std::to_string(rank));
-    return ConvertTo(view, DType::kF32);
+    const Shape shape = file_.Get("input." + name).shape;
+    if (shape.rank() != rank) Fail(name, shape, "rank " + std::to_string(rank));
+    return Finite("input." + name);
+  }
+  // A tensor as f32. What is not finite can neither be computed with nor be compared.
+  Tensor Finite(const std::string& name) const {
+    Tensor tensor = ConvertTo(file_.Get(name), DType::kF32);
+    if (const int64_t count = CountNonFinite(tensor.f32()))
+      ThrowBadInput(path(), "tensor '", name, "' holds ", count, " numbers that are not finite");
+    return tensor;
   }
   // `expected` may hold -1 for any size.
   Tensor Input(const std::string& name, const Shape& expected) const {
@@ -103,7 +110,7 @@ Outputs RunUnet(const Context& c) {
   if (stored.shape.elements() != 1)
     ThrowBadInput(c.golden.path(), "tensor 'input.timestep' has shape ", stored.shape,
                   ", expected () or (1)");
-  const std::vector<float> value(size_t(b), ConvertTo(stored, DType::kF32).f32()[0]);
+  const std::vector<float> value(size_t(b), c.golden.Finite("input.timestep").f32()[0]);
   const Tensor timestep = Tensor::FromVector({b, 1, 1, 1, 1}, value);
   const int64_t factor = ScaleFactor(c.model->configs().vae);
   const CallSizes sizes{b, t, sample.shape()[3] * factor, sample.shape()[4] * factor};
@@ -168,7 +175,7 @@ Outputs RunPreprocess(const Context& c) {
 Outputs RunScheduler(const Context& c) {
   const SchedulerConfig config = c.model ? c.model->scheduler() : SvdSchedulerConfig();
   const std::string file = c.model ? c.model->scheduler_file() : "scheduler_config.json";
-  const Schedule schedule = MakeSchedule(config, c.golden.Integer("num_inference_steps", 1, 100000), file);
+  const Schedule schedule = MakeSchedule(config, c.golden.Integer("num_inference_steps", 1, kMaxSteps), file);
   Outputs outputs;
   outputs["output.sigmas"] = Tensor::FromVector({int64_t(schedule.sigmas.size())}, schedule.sigmas);
   outputs["output.timesteps"] = Tensor::FromVector({schedule.steps()}, schedule.timesteps);
@@ -279,7 +286,7 @@ GoldenReport Compare(const Golden& golden, const Outputs& outputs) {
       ThrowBadInput(golden.path(), "tensor '", name, "' has shape ", entry.info.shape, ", this model gives ",
                     found->second.shape());
     }
-    const Tensor want = ConvertTo(golden.file().Get(name), DType::kF32);
+    const Tensor want = golden.Finite(name);
     const ErrorMetrics metrics = Measure(found->second.f32(), want.f32());
     report.outputs.push_back({name, entry.info.shape, metrics.rel_rms, metrics.max_abs, metrics.cosine});
   }

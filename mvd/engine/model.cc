@@ -5,6 +5,7 @@
 
 #include "mvd/base/atomic_file.h"
 #include "mvd/base/error.h"
+#include "mvd/base/paths.h"
 #include "mvd/engine/random_weights.h"
 
 namespace mvd {
@@ -142,7 +143,7 @@ std::unique_ptr<WeightSource> Model::Weights(std::string_view component) const {
 
 void WriteConfigs(const Preset& preset, const fs::path& folder) {
   const auto write = [&](const char* name, const char* file, const nlohmann::json& json) {
-    fs::create_directories(folder / name);
+    MakeFolders(folder / name);
     WriteFile(folder / name / file, json.dump(2) + "\n");
   };
   write("unet", "config.json", WriteConfig(preset.models.unet));

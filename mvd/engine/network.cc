@@ -2,6 +2,7 @@
 
 #include <algorithm>
 
+#include "mvd/base/process_memory.h"
 #include "mvd/cpu/cpu_executor.h"
 #include "mvd/exec/null.h"
 #include "mvd/exec/reference.h"
@@ -51,6 +52,13 @@ std::unique_ptr<Executor> MakeExecutor(std::string_view name, const ExecOptions&
 Network::Network(Graph graph, const NetworkOptions& options) : graph_(std::move(graph)) {
   report_ = RunPasses(graph_, options.passes);
   executor_ = MakeExecutor(options.executor, options.exec);
+}
+
+void Network::Load(WeightSource& weights, const Progress& progress) {
+  std::string sizes;
+  for (ValueId id : graph_.All(Op::kInput)) sizes += (sizes.empty() ? "" : ", ") + ToString(graph_.shape(id));
+  CheckFitsMachine(Plan().total(), StrCat(graph_.name, " with inputs ", sizes));
+  executor_->Load(graph_, weights, progress);
 }
 
 std::vector<Tensor> Network::Run(std::span<const TensorView> inputs, bool new_clip) {

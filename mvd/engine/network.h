@@ -32,9 +32,9 @@ class Network {
   const Graph& graph() const { return graph_; }
   const PassReport& passes() const { return report_; }
   MemoryPlan Plan() const { return executor_->Plan(graph_); }
-  void Load(WeightSource& weights, const Progress& progress = {}) {
-    executor_->Load(graph_, weights, progress);
-  }
+  // Error(kOutOfMemory), before anything is allocated, where the plan is more than the machine could ever
+  // hold; else as Executor::Load.
+  void Load(WeightSource& weights, const Progress& progress = {});
   // Inputs in the graph's order, viewed as (B,T,H,W,C) whatever their rank; returns the outputs in order.
   std::vector<Tensor> Run(std::span<const TensorView> inputs, bool new_clip = true);
   Executor& executor() { return *executor_; }

@@ -3,8 +3,10 @@
 #include <malloc.h>
 
 #include <algorithm>
+#include <cmath>
 #include <cstring>
 
+#include "mvd/base/process_memory.h"
 #include "mvd/base/stopwatch.h"
 #include "mvd/sample/guidance.h"
 
@@ -20,6 +22,15 @@ TensorView As(const TensorView& view, Shape shape) { return {view.dtype, std::mo
 // The encoder's latents steer every frame: f32 whatever the rest computes in, as diffusers' force_upcast.
 bool NeedsF32(std::string_view component) {
   return component == "vae_encoder" || component == "taesd_encoder";
+}
+
+// What a loaded stage holds beside its plan: compiled kernels, handles, pages of libraries seen for the first
+// time.
+constexpr int64_t kOverhead = 48 << 20;
+
+int64_t LatentBytes(const Model& model, const SvdOptions& o) {
+  const int64_t factor = ScaleFactor(model.configs().vae);
+  return 4 * o.num_frames * (o.height / factor) * (o.width / factor) * model.configs().unet.out_channels;
 }
 
 // A model trained on the tiny autoencoder's latents has no other one.
@@ -59,6 +70,38 @@ Network& SvdEngine::Get(std::string_view component, const CallSizes& sizes, cons
   load_seconds_ += watch.Seconds();
   loaded_.push_back({std::string(component), sizes, std::move(network)});
   return *loaded_.back().network;
+}
+
+std::string_view SvdEngine::ComponentOf(SvdNetwork network) const {
+  switch (network) {
+    case SvdNetwork::kImageEmbeds:
+      return "image_encoder";
+    case SvdNetwork::kVaeEncode:
+      return EncoderOf(model_);
+    case SvdNetwork::kUnet:
+      return "unet";
+    case SvdNetwork::kVaeDecode:
+      return decoder_;
+  }
+  MVD_CHECK(false, int(network));
+  return "";
+}
+
+// Names the first weight that is not finite; weights do not depend on the call's sizes.
+std::string SvdEngine::ExplainNotFinite(std::string_view component) const {
+  const Graph graph =
+      FindComponent(component).build(model_.configs(), {.batch = 1, .frames = 1, .height = 64, .width = 64});
+  const auto weights = model_.Weights(component);
+  for (ValueId id : graph.All(Op::kWeight)) {
+    const std::string& name = graph.node(id).name;
+    const Tensor values = ConvertTo(weights->Get(name), DType::kF32);
+    weights->Release(name);
+    for (const float value : values.f32()) {
+      if (!std::isfinite(value))
+        return StrCat(": ", weights->Origin(), ": tensor '", name, "' holds ", value);
+    }
+  }
+  return StrCat(", though every weight of ", component, " is");
 }
 
 SvdComponents SvdEngine::Components(const Progress& progress) {
@@ -109,6 +152,7 @@ SvdComponents SvdEngine::Components(const Progress& progress) {
     const Shape out = image.shape();
     return std::move(image).Reshaped({out[1], out[2], out[3], out[4]});
   };
+  result.explain = [this](SvdNetwork network) { return ExplainNotFinite(ComponentOf(network)); };
   return result;
 }
 
@@ -117,28 +161,61 @@ void SvdEngine::Unload() {
   malloc_trim(0);  // small blocks between the large ones would keep whole pages
 }
 
-std::vector<StageMemory> SvdEngine::Plan(const SvdOptions& o) const {
+StageMemory SvdEngine::PlanStage(std::string_view component, const CallSizes& sizes, int64_t beside) const {
+  const Network network = Make(component, sizes);
+  int64_t outputs = 0, largest = 0;
+  for (const Output& output : network.graph().outputs)
+    outputs += 4 * network.graph().shape(output.value).elements();
+  for (ValueId id : network.graph().All(Op::kWeight))
+    largest = std::max(largest, network.graph().shape(id).elements());
+  // A weight on its way in: as the file has it, and as f32.
+  return {std::string(component), network.Plan(), beside + std::max(outputs, 8 * largest) + kOverhead};
+}
+
+StageMemory SvdEngine::PlanDecoder(const SvdOptions& o, int64_t chunk) const {
+  const int64_t frames = 12 * o.num_frames * o.height * o.width;  // f32, with the bytes made of it in the end
+  return PlanStage(decoder_, {.batch = 1, .frames = chunk, .height = o.height, .width = o.width},
+                   frames + 2 * LatentBytes(model_, o));
+}
+
+std::vector<StageMemory> SvdEngine::Plan(const SvdOptions& o, int64_t picture_bytes) const {
   const bool guided = GuidanceOn(GuidanceScales(o.min_guidance_scale, o.max_guidance_scale, o.num_frames));
   const int64_t batch = guided && o.guidance_batching ? 2 : 1;
   const int64_t chunk = o.decode_chunk_size > 0 ? std::min(o.decode_chunk_size, o.num_frames) : o.num_frames;
   const int64_t size = model_.configs().image_encoder.image_size;
-  std::vector<StageMemory> stages;
-  const auto add = [&](std::string_view component, const CallSizes& sizes) {
-    stages.push_back({std::string(component), Make(component, sizes).Plan()});
-  };
-  add("image_encoder", {.batch = 1, .frames = 1, .height = size, .width = size});
-  add(EncoderOf(model_), {.batch = 1, .frames = 1, .height = o.height, .width = o.width});
-  add("unet", {.batch = batch, .frames = o.num_frames, .height = o.height, .width = o.width});
-  add(decoder_, {.batch = 1, .frames = chunk, .height = o.height, .width = o.width});
+  const int64_t image = 12 * o.height * o.width, latents = LatentBytes(model_, o);
+  // Drawing noise holds it twice, in the order of files and in ours.
+  const int64_t drawn = image + latents + std::max(image, latents), kept = picture_bytes + image + drawn;
+  const std::vector<StageMemory> stages = {
+      PlanStage("image_encoder", {.batch = 1, .frames = 1, .height = size, .width = size}, kept),
+      PlanStage(EncoderOf(model_), {.batch = 1, .frames = 1, .height = o.height, .width = o.width},
+                kept + image),  // the picture with its noise
+      // The noise, the latents, the sampler's three copies, each call's inputs and result.
+      PlanStage("unet", {.batch = batch, .frames = o.num_frames, .height = o.height, .width = o.width},
+                kept + (5 + 3 * (guided ? 2 : 1)) * latents),
+      PlanDecoder(o, chunk)};
+  for (const StageMemory& stage : stages) CheckFitsMachine(stage.total(), "the stage " + stage.component);
   return stages;
 }
 
 int64_t SvdEngine::FitDecodeChunk(const SvdOptions& options, int64_t max_bytes) const {
-  for (int64_t chunk = options.num_frames; chunk > 1; --chunk) {
-    const CallSizes sizes{.batch = 1, .frames = chunk, .height = options.height, .width = options.width};
-    if (Make(decoder_, sizes).Plan().total() <= max_bytes) return chunk;
+  const auto fits = [&](int64_t chunk) {
+    try {
+      return PlanDecoder(options, chunk).total() <= max_bytes;
+    } catch (const Error& error) {  // sizes that fit no machine at all
+      if (error.exit() != Exit::kOutOfMemory) throw;
+      return false;
+    }
+  };
+  const int64_t frames = options.num_frames;
+  if (fits(frames)) return frames;
+  int64_t most = 1, too_many = frames;
+  while (too_many - most > 1) {
+    const int64_t middle = most + (too_many - most) / 2;
+    (fits(middle) ? most : too_many) = middle;
   }
-  return 1;
+  const int64_t calls = (frames + most - 1) / most;
+  return (frames + calls - 1) / calls;
 }
 
 }  // namespace mvd

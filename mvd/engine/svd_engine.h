@@ -17,6 +17,8 @@ enum class DecoderKind { kAuto, kFull, kTiny };  // kAuto: the full decoder wher
 struct StageMemory {
   std::string component;
   MemoryPlan plan;
+  int64_t beside_bytes = 0;  // pictures, noise, latents and frames, and a weight on its way in
+  int64_t total() const { return plan.total() + beside_bytes; }
 };
 
 class SvdEngine {
@@ -27,9 +29,12 @@ class SvdEngine {
   // The pipeline's callables, bound to this engine; they load what they need.
   SvdComponents Components(const Progress& load_progress = {});
 
-  // What each stage of a run will hold, largest tensors and weights together; no weight is read.
-  std::vector<StageMemory> Plan(const SvdOptions& options) const;
-  // The largest decoding chunk whose stage fits in `max_bytes` (at least 1).
+  // What each stage of a run will hold beside the process as it stands; no weight is read. `picture_bytes`:
+  // of the picture as the image encoder sees it. Error(kOutOfMemory) where a stage fits no machine.
+  std::vector<StageMemory> Plan(const SvdOptions& options, int64_t picture_bytes = 0) const;
+  // The frames of a decoder call whose stage fits in `max_bytes` (at least 1): all of them, or else as few
+  // calls as that allows, of sizes as even as they can be. 14 frames of which 13 fit are decoded 7 and 7: a
+  // call of one frame would see no neighbours.
   int64_t FitDecodeChunk(const SvdOptions& options, int64_t max_bytes) const;
 
   std::string_view decoder_component() const { return decoder_; }
@@ -40,6 +45,10 @@ class SvdEngine {
   // The network for these sizes, loaded; anything else is freed before.
   Network& Get(std::string_view component, const CallSizes& sizes, const Progress& progress);
   Network Make(std::string_view component, const CallSizes& sizes) const;
+  StageMemory PlanStage(std::string_view component, const CallSizes& sizes, int64_t beside) const;
+  StageMemory PlanDecoder(const SvdOptions& options, int64_t chunk) const;
+  std::string_view ComponentOf(SvdNetwork network) const;
+  std::string ExplainNotFinite(std::string_view component) const;
 
   struct Loaded {
     std::string component;

@@ -2,6 +2,8 @@
 
 #include "mvd/base/atomic_file.h"
 #include "mvd/base/error.h"
+#include "mvd/base/file_error.h"
+#include "mvd/base/paths.h"
 #include "mvd/io/safetensors.h"
 #include "mvd/models/taesd.h"
 
@@ -16,26 +18,26 @@ constexpr const char* kWeights = "diffusion_pytorch_model.safetensors";
 void LinkOrCopy(const fs::path& from, const fs::path& to) {
   std::error_code code;
   const fs::path file = fs::canonical(from, code);
-  if (code) ThrowBadInput(from.string(), "cannot be read: ", code.message());
+  if (code) ThrowUnreadable(from.string(), code.value());
   fs::create_hard_link(file, to, code);
   if (code) fs::copy_file(file, to, code);
-  if (code) ThrowBadInput(from.string(), "cannot be copied to ", to.string(), ": ", code.message());
+  if (code) ThrowUnwritable(to.string(), code.value());
 }
 
 // The files right inside a component's folder; diffusers' components have no deeper ones.
 void CopyFiles(const fs::path& from, const fs::path& to) {
-  fs::create_directories(to);
-  for (const fs::directory_entry& entry : fs::directory_iterator(from))
-    if (entry.is_regular_file()) LinkOrCopy(entry.path(), to / entry.path().filename());
+  MakeFolders(to);
+  for (const fs::path& file : ListFolder(from))
+    if (IsRegularFile(file)) LinkOrCopy(file, to / file.filename());
 }
 
 void CopyOthers(const UnetFolder& source, const fs::path& to) {
   for (const ModelComponent& component : source.folder.components)
     if (component.folder != source.unet) CopyFiles(component.folder, to / component.name);
-  for (const fs::directory_entry& entry : fs::directory_iterator(source.folder.path)) {
-    const std::string name = entry.path().filename().string();
-    if (entry.is_regular_file() && (name == "model_index.json" || name.starts_with("LICENSE")))
-      LinkOrCopy(entry.path(), to / name);
+  for (const fs::path& file : ListFolder(source.folder.path)) {
+    const std::string name = file.filename().string();
+    if (IsRegularFile(file) && (name == "model_index.json" || name.starts_with("LICENSE")))
+      LinkOrCopy(file, to / name);
   }
 }
 
@@ -72,10 +74,7 @@ bool UnetFolder::HasTinyDecoder() const {
 }
 
 void CheckNewFolder(const fs::path& target) {
-  std::error_code code;
-  const fs::file_status status = fs::symlink_status(target, code);
-  if (!fs::exists(status)) return;
-  if (!fs::is_directory(status) || !fs::is_empty(target, code))
+  if (PathExists(target) && !IsEmptyFolder(target))
     ThrowUsage(target.string(), " exists and is not an empty folder");
 }
 
@@ -83,10 +82,10 @@ void WriteUnetFolder(const UnetFolder& source, const SvdUnetConfig& config, Unet
                      const fs::path& target, const Threads& threads, const CancelToken* cancel,
                      const Progress& progress) {
   CheckNewFolder(target);
-  AtomicFile pending(target);
+  AtomicFolder pending(target, Replace::kNo);
   const fs::path folder = pending.temporary();
   const fs::path unet = source.folder.is_pipeline ? folder / "unet" : folder;
-  fs::create_directories(unet);
+  MakeFolders(unet);
   {
     SafetensorsWriter writer(unet / kWeights, rewrite.after(), {{"format", "pt"}});
     rewrite.Run([&](const std::string& name, const TensorView& tensor) { writer.Write(name, tensor); },

@@ -1,15 +1,16 @@
 #include "mvd/evaluate/video_features_model.h"
 
 #include "mvd/base/error.h"
+#include "mvd/base/paths.h"
 #include "mvd/io/json.h"
 #include "mvd/io/model_folder.h"
 
 namespace mvd {
 
 VideoFeatures::VideoFeatures(const std::filesystem::path& folder, const NetworkOptions& options) {
-  if (!std::filesystem::exists(folder)) ThrowNotFound(folder.string());
+  if (!PathExists(folder)) ThrowNotFound(folder.string());
   const std::filesystem::path file = folder / "config.json";
-  if (!std::filesystem::exists(file))
+  if (!PathExists(file))
     ThrowBadInput(folder.string(), "has no config.json, expected the feature network's folder");
   config_ = ReadConfig<VideoFeaturesConfig>(ReadJsonFile(file), file.string());
   network_ = std::make_unique<Network>(BuildVideoFeatures(config_, 1), options);

@@ -35,7 +35,6 @@ class Observing {
   Executor& executor_;
 };
 
-// rel_rms of a NaN against a NaN at the same place is 0, and still no agreement to build on.
 bool Beyond(const NodeDifference& d, double tolerance) { return !(d.rel_rms <= tolerance); }
 
 std::string Row(const NodeDifference& d) {

@@ -14,10 +14,8 @@ ErrorMetrics Measure(std::span<const float> got, std::span<const float> want) {
   double error = 0, got_squares = 0, want_squares = 0, dot = 0, max_abs = 0;
   for (size_t i = 0; i < want.size(); ++i) {
     const double g = got[i], w = want[i];
-    if (!std::isfinite(g) || !std::isfinite(w)) {
-      if (g == w || (std::isnan(g) && std::isnan(w))) continue;
+    if (!std::isfinite(g) || !std::isfinite(w))
       return {.rel_rms = kInfinity, .max_abs = kInfinity, .cosine = 0};
-    }
     error += (g - w) * (g - w);
     got_squares += g * g;
     want_squares += w * w;

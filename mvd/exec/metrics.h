@@ -13,8 +13,9 @@ struct ErrorMetrics {
 };
 
 // Sums in double. Both must have the same number of elements.
-// - Equal infinities, and NaN against NaN, agree and are left out of every sum; any other pair with a number
-//   that is not finite makes rel_rms and max_abs infinite and the cosine 0.
+// - A number that is not finite in either makes rel_rms and max_abs infinite and the cosine 0, where both
+// have
+//   the same one too: two networks that fail alike do not agree.
 // - Where `want` is all zero rel_rms is 0 if `got` is too, else infinite; the cosine is 1 or 0 likewise.
 ErrorMetrics Measure(std::span<const float> got, std::span<const float> want);
 

@@ -6,10 +6,10 @@
 #include <unistd.h>
 
 #include <cerrno>
-#include <cstring>
 #include <utility>
 
-#include "mvd/base/error.h"
+#include "mvd/base/file_error.h"
+#include "mvd/base/paths.h"
 #include "mvd/io/json.h"
 
 namespace mvd {
@@ -25,21 +25,11 @@ struct Descriptor {
   }
 };
 
-const char* KindOf(mode_t mode) {
-  if (S_ISDIR(mode)) return "a folder";
-  if (S_ISFIFO(mode)) return "a FIFO";
-  if (S_ISSOCK(mode)) return "a socket";
-  return "a device";
-}
-
 }  // namespace
 
 MappedFile MappedFile::Open(const std::filesystem::path& path) {
   const Descriptor file{::open(path.c_str(), kOpenFlags)};
-  if (file.value < 0) {
-    if (errno == ENOENT || errno == ENOTDIR) ThrowNotFound(path.string());
-    ThrowBadInput(path.string(), "cannot be opened: ", std::strerror(errno));
-  }
+  if (file.value < 0) ThrowUnreadable(path.string(), errno);
   return Map(file.value, path.string());
 }
 
@@ -49,26 +39,26 @@ MappedFile MappedFile::OpenInside(const std::filesystem::path& folder, const std
   }
   const std::string path = (folder / name).string();
   const Descriptor parent{::open(folder.c_str(), O_PATH | O_DIRECTORY | O_CLOEXEC)};
-  if (parent.value < 0) ThrowBadInput(folder.string(), "cannot be opened: ", std::strerror(errno));
+  if (parent.value < 0) ThrowUnreadable(folder.string(), errno);
   const Descriptor file{::openat(parent.value, name.c_str(), kOpenFlags | O_NOFOLLOW)};
   if (file.value < 0) {
     if (errno == ENOENT) ThrowBadInput(path, "is missing");
     if (errno == ELOOP) ThrowBadInput(path, "is a symbolic link, expected a regular file");
-    ThrowBadInput(path, "cannot be opened: ", std::strerror(errno));
+    ThrowUnreadable(path, errno);
   }
   return Map(file.value, path);
 }
 
 MappedFile MappedFile::Map(int descriptor, std::string path) {
   struct stat status {};
-  if (::fstat(descriptor, &status) != 0) ThrowBadInput(path, "cannot be read: ", std::strerror(errno));
-  if (!S_ISREG(status.st_mode)) ThrowBadInput(path, "is ", KindOf(status.st_mode), ", not a regular file");
+  if (::fstat(descriptor, &status) != 0) ThrowUnreadable(path, errno);
+  if (!S_ISREG(status.st_mode)) ThrowBadInput(path, "is ", FileKind(status.st_mode), ", not a regular file");
   MappedFile map;
   map.path_ = std::move(path);
   if (status.st_size == 0) return map;  // nothing to map
   const auto size = size_t(status.st_size);
   void* data = ::mmap(nullptr, size, PROT_READ, MAP_PRIVATE, descriptor, 0);
-  if (data == MAP_FAILED) ThrowBadInput(map.path_, "cannot be mapped: ", std::strerror(errno));
+  if (data == MAP_FAILED) ThrowUnreadable(map.path_, errno);
   map.data_ = static_cast<const uint8_t*>(data);
   map.size_ = size;
   return map;

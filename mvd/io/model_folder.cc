@@ -4,6 +4,7 @@
 #include <array>
 
 #include "mvd/base/error.h"
+#include "mvd/base/paths.h"
 
 namespace mvd {
 namespace fs = std::filesystem;
@@ -23,8 +24,7 @@ bool EntryExists(const fs::path& path) {
 
 // `path` was seen in its folder: its absence now is a broken link, not a path the user got wrong.
 json ReadObject(const fs::path& path) {
-  std::error_code code;
-  if (!fs::exists(path, code)) ThrowBadInput(path.string(), "is a broken symbolic link");
+  if (!PathExists(path)) ThrowBadInput(path.string(), "is a broken symbolic link");
   json value = ReadJsonFile(path);
   if (!value.is_object()) ThrowBadInput(path.string(), "is ", value.type_name(), ", expected an object");
   return value;
@@ -83,10 +83,8 @@ std::string LastName(const fs::path& path) {
 }  // namespace
 
 ModelFolder ModelFolder::Open(const fs::path& path) {
-  std::error_code code;
-  const fs::file_status status = fs::status(path, code);
-  if (!fs::exists(status)) ThrowNotFound(path.string());
-  if (!fs::is_directory(status)) ThrowBadInput(path.string(), "is no folder, expected a model folder");
+  if (!PathExists(path)) ThrowNotFound(path.string());
+  if (!IsFolder(path)) ThrowBadInput(path.string(), "is no folder, expected a model folder");
   ModelFolder model;
   model.path = path;
   if (EntryExists(path / kPipelineFile)) {
@@ -127,8 +125,7 @@ const ModelComponent& ModelFolder::Component(const std::string& name) const {
   if (listed == components.end()) {
     ThrowBadInput((path / kPipelineFile).string(), "lists no component '", Printable(name), "'");
   }
-  std::error_code code;
-  if (!fs::is_directory(listed->folder, code)) {
+  if (!IsFolder(listed->folder)) {
     ThrowBadInput(listed->folder.string(), "is missing, ", kPipelineFile, " lists the component");
   }
   ThrowBadInput(listed->folder.string(),

@@ -103,22 +103,20 @@ bool IsAligned(const TensorView& view);
 // blanks to 8 bytes.
 class SafetensorsWriter {
  public:
-  // Error(kBadInput) where a name, shape or metadata string is one the reader would refuse.
+  // Error(kBadInput) where a name, shape or metadata string is one the reader would refuse; else as
+  // AtomicFile.
   SafetensorsWriter(const std::filesystem::path& target, const std::map<std::string, TensorInfo>& tensors,
-                    const std::map<std::string, std::string>& metadata = {});
+                    const std::map<std::string, std::string>& metadata = {}, Replace replace = Replace::kYes);
   ~SafetensorsWriter();  // without Commit nothing is left behind
   SafetensorsWriter(const SafetensorsWriter&) = delete;
   SafetensorsWriter& operator=(const SafetensorsWriter&) = delete;
 
-  // `tensor` has the declared type and shape (anything else is our bug). Error(kBadInput) where writing
-  // fails.
+  // `tensor` has the declared type and shape (anything else is our bug). Errors as ThrowUnwritable.
   void Write(const std::string& name, const TensorView& tensor);
   // Every declared tensor was written. The file appears at the target.
   void Commit();
 
  private:
-  void WriteAt(uint64_t offset, const void* data, size_t size);
-
   std::string target_;
   AtomicFile file_;
   SafetensorsHeader header_;
@@ -128,6 +126,7 @@ class SafetensorsWriter {
 };
 
 void WriteSafetensors(const std::filesystem::path& path, const std::map<std::string, TensorView>& tensors,
-                      const std::map<std::string, std::string>& metadata = {});
+                      const std::map<std::string, std::string>& metadata = {},
+                      Replace replace = Replace::kYes);
 
 }  // namespace mvd

@@ -206,7 +206,7 @@ TEST(SafetensorsWriter, FailedWriteIsAnErrorAndLeavesNothing) {
   const auto handler = std::signal(SIGXFSZ, SIG_IGN);
   const rlimit small{100'000, before.rlim_max};
   ASSERT_EQ(::setrlimit(RLIMIT_FSIZE, &small), 0);
-  ExpectError(Exit::kBadInput, "cannot be written", [&] {
+  ExpectError(Exit::kNotWritten, "cannot be written", [&] {
     WriteSafetensors(folder.path() / "x", {{"a", big}});
   });
   ::setrlimit(RLIMIT_FSIZE, &before);

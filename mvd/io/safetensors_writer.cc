@@ -3,9 +3,11 @@
 
 #include <algorithm>
 #include <cerrno>
-#include <cstring>
 #include <nlohmann/json.hpp>
+#include <utility>
 
+#include "mvd/base/file_error.h"
+#include "mvd/base/output_file.h"
 #include "mvd/io/json.h"
 #include "mvd/io/safetensors.h"
 
@@ -73,30 +75,19 @@ Layout LayOut(const InfoMap& tensors, const std::map<std::string, std::string>& 
 }  // namespace
 
 SafetensorsWriter::SafetensorsWriter(const std::filesystem::path& target, const InfoMap& tensors,
-                                     const std::map<std::string, std::string>& metadata)
-    : target_(target.string()), file_(target) {
+                                     const std::map<std::string, std::string>& metadata, Replace replace)
+    : target_(target.string()), file_(target, replace) {
   Layout layout = LayOut(tensors, metadata, target_);
   // Our own reader is the judge of what may be written: names, ranks, counts.
   const std::span prefix(reinterpret_cast<const uint8_t*>(layout.prefix.data()), layout.prefix.size());
   header_ = ParseSafetensorsHeader(prefix, layout.file_size, target_);
   prefix_ = std::move(layout.prefix);
-  descriptor_ =
-      ::open(file_.temporary().c_str(), O_WRONLY | O_CREAT | O_TRUNC | O_CLOEXEC | O_NOFOLLOW, 0666);
-  if (descriptor_ < 0) ThrowBadInput(target_, "cannot be written: ", std::strerror(errno));
+  descriptor_ = ::open(file_.temporary().c_str(), O_WRONLY | O_CLOEXEC | O_NOFOLLOW);
+  if (descriptor_ < 0) ThrowUnwritable(target_, errno);
 }
 
 SafetensorsWriter::~SafetensorsWriter() {
   if (descriptor_ >= 0) ::close(descriptor_);
-}
-
-void SafetensorsWriter::WriteAt(uint64_t offset, const void* data, size_t size) {
-  const char* from = static_cast<const char*>(data);
-  while (size > 0) {
-    const ssize_t wrote = ::pwrite(descriptor_, from, size, off_t(offset));
-    if (wrote < 0 && errno == EINTR) continue;
-    if (wrote <= 0) ThrowBadInput(target_, "cannot be written: ", std::strerror(wrote < 0 ? errno : ENOSPC));
-    from += wrote, offset += uint64_t(wrote), size -= size_t(wrote);
-  }
 }
 
 void SafetensorsWriter::Write(const std::string& name, const TensorView& tensor) {
@@ -106,25 +97,23 @@ void SafetensorsWriter::Write(const std::string& name, const TensorView& tensor)
   MVD_CHECK(tensor.dtype == info.dtype && tensor.shape == info.shape, "tensor '", name, "' is ",
             Name(tensor.dtype), " ", tensor.shape, ", declared as ", Name(info.dtype), " ", info.shape);
   MVD_CHECK(written_.insert(name).second, "tensor '", name, "' was written twice");
-  WriteAt(found->second.begin, tensor.data, size_t(found->second.bytes));
+  const std::string_view bytes(static_cast<const char*>(tensor.data), size_t(found->second.bytes));
+  WriteAt(descriptor_, found->second.begin, bytes, target_);
 }
 
 void SafetensorsWriter::Commit() {
   MVD_CHECK_EQ(written_.size(), header_.tensors.size());
   // Last, so that what is cut short by a crash never looks like a file.
-  WriteAt(0, prefix_.data(), prefix_.size());
-  const bool synced = ::fsync(descriptor_) == 0;
-  const int reason = errno;
-  ::close(std::exchange(descriptor_, -1));
-  if (!synced) ThrowBadInput(target_, "cannot be written: ", std::strerror(reason));
+  WriteAt(descriptor_, 0, prefix_, target_);
+  if (::close(std::exchange(descriptor_, -1)) != 0 && errno != EINTR) ThrowUnwritable(target_, errno);
   file_.Commit();
 }
 
 void WriteSafetensors(const std::filesystem::path& path, const std::map<std::string, TensorView>& tensors,
-                      const std::map<std::string, std::string>& metadata) {
+                      const std::map<std::string, std::string>& metadata, Replace replace) {
   InfoMap infos;
   for (const auto& [name, view] : tensors) infos[name] = {view.dtype, view.shape};
-  SafetensorsWriter writer(path, infos, metadata);
+  SafetensorsWriter writer(path, infos, metadata, replace);
   for (const auto& [name, view] : tensors) writer.Write(name, view);
   writer.Commit();
 }

@@ -5,6 +5,8 @@
 
 #include "mvd/base/atomic_file.h"
 #include "mvd/base/error.h"
+#include "mvd/base/file_error.h"
+#include "mvd/base/paths.h"
 #include "mvd/io/model_folder.h"
 
 namespace mvd {
@@ -40,7 +42,7 @@ std::set<std::string> NamesIn(const fs::path& folder) {
   for (fs::directory_iterator it(folder, code), end; !code && it != end; it.increment(code)) {
     names.insert(it->path().filename().string());
   }
-  if (code) ThrowBadInput(folder.string(), "cannot be listed: ", code.message());
+  if (code) ThrowUnreadable(folder.string(), code.value());
   return names;
 }
 
@@ -106,11 +108,8 @@ std::map<std::string, std::string> ParseShardIndex(std::string_view text, const 
 }
 
 std::optional<WeightFiles> FindWeightFiles(const fs::path& folder) {
-  std::error_code code;
-  const fs::file_status status = fs::status(folder, code);
-  if (!fs::exists(status)) ThrowNotFound(folder.string());
-  if (!fs::is_directory(status))
-    ThrowBadInput(folder.string(), "is no folder, expected a component's folder");
+  if (!PathExists(folder)) ThrowNotFound(folder.string());
+  if (!IsFolder(folder)) ThrowBadInput(folder.string(), "is no folder, expected a component's folder");
   const std::set<std::string> names = NamesIn(folder);
   const std::optional<WeightName> chosen = Choose(folder, names);
   if (!chosen) {
@@ -121,7 +120,7 @@ std::optional<WeightFiles> FindWeightFiles(const fs::path& folder) {
   result.folder = folder;
   const std::string name(chosen->name);
   const fs::path path = folder / name;
-  if (!fs::exists(path, code)) ThrowBadInput(path.string(), "is a broken symbolic link");
+  if (!PathExists(path)) ThrowBadInput(path.string(), "is a broken symbolic link");
   if (!chosen->is_index) {
     result.files = {name};
     return result;

@@ -1,5 +1,5 @@
 // One shape rule an op. A switch without a default: an op without a rule does not compile.
-#include "mvd/base/check.h"
+#include "mvd/base/error.h"
 #include "mvd/ir/graph.h"
 
 namespace mvd {
@@ -157,7 +157,26 @@ Shape WeightProductShape(const Rule& rule) {
 
 }  // namespace
 
-Shape InferShape(const Node& node, const std::vector<Shape>& inputs) {
+namespace {
+
+// A value of more elements fits no machine. The bound keeps every sum and product of sizes inside int64: a
+// node has at most so many bytes, and a graph's nodes together no more than 2^63.
+constexpr int64_t kMaxElements = int64_t{1} << 40;
+
+void CheckSize(const Node& node, const Shape& shape) {
+  int64_t elements = 1;
+  for (int64_t d : shape.dims()) {
+    if (d <= 0 || !__builtin_mul_overflow(elements, d, &elements)) continue;
+    elements = kMaxElements + 1;
+    break;
+  }
+  if (elements <= kMaxElements) return;
+  throw Error(
+      Exit::kOutOfMemory, "",
+      StrCat(node.name, " would hold ", shape, " numbers, more than any machine: take smaller sizes"));
+}
+
+Shape ShapeOf(const Node& node, const std::vector<Shape>& inputs) {
   const Rule rule{node, inputs};
   Dims d = inputs.empty() || node.op == Op::kWeightProduct
                ? Dims{}
@@ -227,6 +246,14 @@ Shape InferShape(const Node& node, const std::vector<Shape>& inputs) {
   }
   MVD_CHECK(false, "unknown op");
   return {};
+}
+
+}  // namespace
+
+Shape InferShape(const Node& node, const std::vector<Shape>& inputs) {
+  const Shape shape = ShapeOf(node, inputs);
+  CheckSize(node, shape);
+  return shape;
 }
 
 }  // namespace mvd

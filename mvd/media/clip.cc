@@ -4,7 +4,6 @@
 #include <cctype>
 #include <cmath>
 
-#include "mvd/base/atomic_file.h"
 #include "mvd/base/error.h"
 #include "mvd/media/codecs.h"
 
@@ -26,37 +25,6 @@ const std::vector<ClipFormat>& Formats() {
       {"null", {}, kNone, "", "writes nothing, for timing", WriteNothing},
   };
   return formats;
-}
-
-fs::path SidecarOf(const fs::path& target) { return target.string() + ".recipe.json"; }
-
-void CheckWritable(const Clip& clip) {
-  if (clip.frames.empty()) ThrowUsage("a clip without frames cannot be written");
-  if (!(clip.fps >= 0.1 && clip.fps <= 1000))
-    ThrowUsage("fps is ", clip.fps, ", from 0.1 to 1000 is expected");
-  MVD_CHECK(clip.width > 0 && clip.height > 0);
-  for (const Image& frame : clip.frames) {
-    MVD_CHECK_EQ(frame.width, clip.width);
-    MVD_CHECK_EQ(frame.height, clip.height);
-    MVD_CHECK_EQ(frame.rgb.size(), size_t(clip.width) * size_t(clip.height) * 3);
-  }
-}
-
-// A folder is never replaced: it may hold what somebody else put there.
-void CheckFolderTarget(const fs::path& target) {
-  std::error_code code;
-  if (!fs::exists(target, code)) return;
-  if (!fs::is_directory(target, code)) ThrowBadInput(target.string(), "exists and is not a folder");
-  if (!fs::is_empty(target, code)) {
-    ThrowBadInput(target.string(), "is a folder that is not empty; a PNG sequence needs a new or empty one");
-  }
-}
-
-void WriteSidecar(const fs::path& target, const std::string& recipe) {
-  const fs::path sidecar = SidecarOf(target);
-  if (!recipe.empty()) return WriteFile(sidecar, recipe);
-  std::error_code code;
-  fs::remove(sidecar, code);  // an earlier clip's recipe must not pass for this one's
 }
 
 }  // namespace
@@ -116,19 +84,12 @@ const ClipFormat* FindClipFormat(std::string_view path_or_name) {
   return nullptr;
 }
 
-void WriteClip(const Clip& clip, const fs::path& target, const ClipFormat& format,
-               const std::string& recipe_json) {
-  CheckWritable(clip);
-  CheckCanWrite(format);
-  MVD_CHECK(recipe_json.find('\0') == std::string::npos, "a recipe is text");
-  if (format.write == WriteNothing) return;
-  // "frames/" names the folder "frames".
-  const fs::path path = target.has_filename() ? target : target.parent_path();
-  if (format.write == WritePngSequence) CheckFolderTarget(path);
-  AtomicFile file(path);
-  format.write(clip, recipe_json, file.temporary(), path.string());
-  if (format.recipe == RecipePlace::kSidecar) WriteSidecar(path, recipe_json);
-  file.Commit();
+int64_t EncoderBytes(const ClipFormat& format, int64_t width, int64_t height, int64_t frames) {
+  if (format.library.empty()) return 8 * width * height + (4 << 20);
+  // A frame with the borders that motion may point to. x264 and VP9 look ahead by up to 60 frames, each held
+  // in several forms, and keep up to 16 to predict from.
+  const int64_t frame = (width + 320) * (height + 320);
+  return 5 * frame * (std::min<int64_t>(frames, 60) + 16) + (32 << 20);
 }
 
 void AppendFrame(Clip& clip, Image frame, const std::string& name) {

@@ -9,6 +9,7 @@
 #include <string_view>
 #include <vector>
 
+#include "mvd/base/atomic_file.h"
 #include "mvd/media/image.h"
 
 namespace mvd {
@@ -60,13 +61,25 @@ std::string ExtensionOf(const ClipFormat& format);
 // Null where neither fits.
 const ClipFormat* FindClipFormat(std::string_view path_or_name);
 
-// Writes the clip whole or not at all; the same input gives the same bytes. `recipe_json` (UTF-8, no NUL;
-// empty for none) is carried as RecipePlace says. A PNG sequence needs a target that is absent or an empty
-// folder. Error(kNotFound) without the target's folder, Error(kBadInput) where writing fails,
-// Error(kUsage) for an fps that is not in [0.1, 1000], an empty clip, or a format that this build cannot
-// write.
+// What WriteClip holds beside the clip: the libraries' encoders, as measured, rounded up.
+int64_t EncoderBytes(const ClipFormat& format, int64_t width, int64_t height, int64_t frames);
+
+// A target of this name is standard output.
+inline constexpr char kStdout[] = "-";
+// Whether a clip written there goes through and leaves nothing to be replaced: standard output, a FIFO, or a
+// device that takes characters (/dev/null). Every format but a PNG sequence can go there, without a sidecar.
+bool IsStream(const std::filesystem::path& target);
+
+// Throws what WriteClip would throw of this target before it writes anything; to be asked before long work.
+void CheckClipTarget(const std::filesystem::path& target, const ClipFormat& format, Replace replace);
+
+// Writes the clip whole or not at all, by the rules of base/atomic_file.h; the same input gives the same
+// bytes. `recipe_json` (UTF-8, no NUL; empty for none) is carried as RecipePlace says. With Replace::kYes a
+// folder is replaced as a whole where all in it is a PNG sequence of this program's, else refused.
+// Error(kUsage) for a target that may not be replaced, an fps that is not in [0.1, 1000], an empty clip, or a
+// format that this build cannot write; Error(kNotFound) without the target's folder; else as ThrowUnwritable.
 void WriteClip(const Clip& clip, const std::filesystem::path& target, const ClipFormat& format,
-               const std::string& recipe_json);
+               const std::string& recipe_json, Replace replace);
 
 // What a clip's recipe was, read back from any format that carries one, from a PNG, or from the folder of a
 // PNG sequence. Nothing where there is none. Errors as ReadClip.

@@ -12,6 +12,8 @@ namespace mvd {
 using Path = std::filesystem::path;
 
 void WritePngSequence(const Clip& clip, const std::string& recipe, const Path& file, const std::string& name);
+// The name of an entry of `folder` that WritePngSequence did not make, or nothing.
+std::string ForeignToPngSequence(const Path& folder);
 void WriteY4m(const Clip& clip, const std::string& recipe, const Path& file, const std::string& name);
 void WriteNothing(const Clip& clip, const std::string& recipe, const Path& file, const std::string& name);
 
@@ -22,6 +24,11 @@ std::string FrameName(size_t i);  // "000007"
 // The first `count` bytes of a file, fewer where it is shorter or unreadable.
 std::string ReadHead(const Path& path, size_t count);
 
+// Error(kBadInput) where a header claims nothing or more than kMaxPixels.
+void CheckImageSize(uint64_t width, uint64_t height, const std::string& name);
+// The plan of a picture that is decoded whole, into a picture of 8-bit RGB and `more` bytes beside it, and
+// then turned by EXIF's `orientation`.
+ImagePlan PlanWhole(int width, int height, int orientation, int64_t more);
 // An empty picture of this size; Error(kBadInput) where the header claims nothing or more than kMaxPixels.
 Image AllocateImage(uint64_t width, uint64_t height, const std::string& name);
 

@@ -11,7 +11,7 @@ using ClipHostileTest = ScratchTest;
 
 TEST_F(ClipHostileTest, TruncatedClipsAreErrors) {
   for (const char* name : {"mp4", "gif", "webp", "y4m", "webm"}) {
-    WriteClip(SmoothClip(48, 32), File("a"), *FindClipFormat(name), "{}");
+    WriteClip(SmoothClip(48, 32), File("a"), *FindClipFormat(name), "{}", Replace::kYes);
     const std::string bytes = ReadFile(File("a"), 1 << 24);
     for (const double share : {0.0, 0.001, 0.1, 0.3, 0.5, 0.7, 0.9}) {
       SCOPED_TRACE(std::string(name) + " " + std::to_string(share));
@@ -23,7 +23,7 @@ TEST_F(ClipHostileTest, TruncatedClipsAreErrors) {
 
 TEST_F(ClipHostileTest, FlippedBytesNeverCrash) {
   for (const char* name : {"mp4", "gif", "webp", "y4m", "webm"}) {
-    WriteClip(SmoothClip(16, 16, 3), File("a"), *FindClipFormat(name), "{}");
+    WriteClip(SmoothClip(16, 16, 3), File("a"), *FindClipFormat(name), "{}", Replace::kYes);
     const std::string bytes = ReadFile(File("a"), 1 << 24);
     for (size_t i = 0; i < bytes.size(); i += 1 + bytes.size() / 150) {
       std::string bad = bytes;
@@ -48,7 +48,7 @@ TEST_F(ClipHostileTest, RubbishAndMissing) {
 }
 
 TEST_F(ClipHostileTest, PlaylistsOpenNothing) {
-  WriteClip(SmoothClip(16, 16, 2), File("a.mp4"), *FindClipFormat("mp4"), "");
+  WriteClip(SmoothClip(16, 16, 2), File("a.mp4"), *FindClipFormat("mp4"), "", Replace::kYes);
   WriteFile(File("list.m3u8"), "#EXTM3U\n#EXT-X-TARGETDURATION:1\n#EXTINF:1,\na.mp4\n#EXT-X-ENDLIST\n");
   WriteFile(File("list.txt"), "ffconcat version 1.0\nfile a.mp4\n");
   ExpectError(Exit::kBadInput, "list.m3u8", [&] { ReadClip(File("list.m3u8")); });

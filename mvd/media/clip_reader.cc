@@ -4,6 +4,7 @@
 #include <optional>
 
 #include "mvd/base/error.h"
+#include "mvd/base/paths.h"
 #include "mvd/media/clip_files.h"
 #include "mvd/media/exif.h"
 #include "mvd/media/video_input.h"
@@ -38,9 +39,8 @@ struct ClipReader::State {
 ClipReader::ClipReader(const std::filesystem::path& path, double fps) : state_(std::make_unique<State>()) {
   State& s = *state_;
   s.name = path.string();
-  std::error_code code;
-  if (!std::filesystem::exists(path, code)) ThrowNotFound(s.name);
-  if (!std::filesystem::is_regular_file(path, code)) ThrowBadInput(s.name, "is not a regular file");
+  if (!PathExists(path)) ThrowNotFound(s.name);
+  if (!IsRegularFile(path)) ThrowBadInput(s.name, "is not a regular file");
   if (ReadHead(path, 1).empty()) ThrowBadInput(s.name, "is empty or cannot be read");
   if (IsWebp(path)) {
     s.whole = ReadClip(path);

@@ -28,7 +28,7 @@ TEST_F(ClipTest, EveryFormatComesBack) {
   const Clip clip = SmoothClip(96, 64);
   for (const FormatCase& c : kCases) {
     SCOPED_TRACE(c.file);
-    WriteClip(clip, File(c.file), *FindClipFormat(c.file), "{}");
+    WriteClip(clip, File(c.file), *FindClipFormat(c.file), "{}", Replace::kYes);
     const ClipInfo info = ProbeClip(File(c.file));
     EXPECT_EQ(info.format, c.format);
     EXPECT_EQ(info.codec, c.codec);
@@ -53,13 +53,13 @@ TEST_F(ClipTest, TheSameClipGivesTheSameBytes) {
   const Clip wide = SmoothClip(136, 64, 5);
   for (const char* extension : {"mp4", "webm", "gif", "webp", "y4m", "md5"}) {
     const auto* format = FindClipFormat(extension);
-    WriteClip(clip, File(std::string("a.") + extension), *format, "{\"a\":1}");
-    WriteClip(clip, File(std::string("b.") + extension), *format, "{\"a\":1}");
+    WriteClip(clip, File(std::string("a.") + extension), *format, "{\"a\":1}", Replace::kYes);
+    WriteClip(clip, File(std::string("b.") + extension), *format, "{\"a\":1}", Replace::kYes);
     EXPECT_EQ(Bytes(File(std::string("a.") + extension)), Bytes(File(std::string("b.") + extension)))
         << extension;
   }
-  WriteClip(wide, File("a.mp4"), *FindClipFormat("mp4"), "");
-  WriteClip(wide, File("b.mp4"), *FindClipFormat("mp4"), "");
+  WriteClip(wide, File("a.mp4"), *FindClipFormat("mp4"), "", Replace::kYes);
+  WriteClip(wide, File("b.mp4"), *FindClipFormat("mp4"), "", Replace::kYes);
   EXPECT_EQ(Bytes(File("a.mp4")), Bytes(File("b.mp4")));
 }
 
@@ -67,7 +67,7 @@ TEST_F(ClipTest, OddSizesArePaddedInMp4AndKeptElsewhere) {
   const Clip clip = SmoothClip(61, 37, 4);
   for (const char* file : {"a.mp4", "a.webm", "a.gif", "a.webp", "a.y4m", "a/"}) {
     SCOPED_TRACE(file);
-    WriteClip(clip, File(file), *FindClipFormat(file), "");
+    WriteClip(clip, File(file), *FindClipFormat(file), "", Replace::kYes);
     const Clip back = ReadClip(File(file));
     const bool mp4 = std::string(file) == "a.mp4";
     EXPECT_EQ(back.width, mp4 ? 62 : 61);
@@ -81,14 +81,14 @@ TEST_F(ClipTest, OneFrameIsAClip) {
   const Clip clip = SmoothClip(32, 32, 1);
   for (const char* file : {"a.mp4", "a.webm", "a.gif", "a.webp", "a.y4m", "a/"}) {
     SCOPED_TRACE(file);
-    WriteClip(clip, File(file), *FindClipFormat(file), "{}");
+    WriteClip(clip, File(file), *FindClipFormat(file), "{}", Replace::kYes);
     EXPECT_EQ(ReadClip(File(file)).frames.size(), 1u);
     EXPECT_EQ(ReadRecipe(File(file)), "{}");
   }
 }
 
 TEST_F(ClipTest, Mp4IsForEveryPlayer) {
-  WriteClip(SmoothClip(63, 33), File("a.mp4"), *FindClipFormat("mp4"), "{}");
+  WriteClip(SmoothClip(63, 33), File("a.mp4"), *FindClipFormat("mp4"), "{}", Replace::kYes);
   const ClipInfo info = ProbeClip(File("a.mp4"));
   EXPECT_EQ(info.pixels, "yuv420p");
   EXPECT_EQ(info.width % 2 + info.height % 2, 0);
@@ -107,7 +107,7 @@ TEST_F(ClipTest, FlatColoursSurviveTheMatrix) {
     Clip clip{32, 32, 7, {Image{32, 32, {}}}};
     for (int i = 0; i < 32 * 32 * 3; ++i) clip.frames[0].rgb.push_back(uint8_t(colour[i % 3]));
     for (const char* file : {"a.mp4", "a.webm", "a.y4m"}) {
-      WriteClip(clip, File(file), *FindClipFormat(file), "");
+      WriteClip(clip, File(file), *FindClipFormat(file), "", Replace::kYes);
       const Clip back = ReadClip(File(file));
       for (int c = 0; c < 3; ++c) EXPECT_NEAR(back.frames[0].rgb[size_t(c)], colour[c], 3) << file;
     }
@@ -116,13 +116,13 @@ TEST_F(ClipTest, FlatColoursSurviveTheMatrix) {
 
 TEST_F(ClipTest, Md5NamesEveryFrame) {
   Clip clip{1, 1, 7, {Image{1, 1, {'a', 'b', 'c'}}}};
-  WriteClip(clip, File("a.md5"), *FindClipFormat("md5"), "");
+  WriteClip(clip, File("a.md5"), *FindClipFormat("md5"), "", Replace::kYes);
   // RFC 1321, A.5: the digest of "abc".
   EXPECT_EQ(Bytes(File("a.md5")), "1x1 frames 1\n000000 900150983cd24fb0d6963f7d28e17f72\n");
 }
 
 TEST_F(ClipTest, NullWritesNothing) {
-  WriteClip(SmoothClip(8, 8), File("a"), *FindClipFormat("null"), "{}");
+  WriteClip(SmoothClip(8, 8), File("a"), *FindClipFormat("null"), "{}", Replace::kYes);
   EXPECT_TRUE(Empty());
 }
 
@@ -130,14 +130,15 @@ TEST_F(ClipTest, WholeOrNotAtAll) {
   const Clip clip = SmoothClip(16, 16, 2);
   for (const ClipFormat& format : ClipFormats()) {
     if (format.name == "null") continue;
-    ExpectError(Exit::kNotFound, "absent", [&] { WriteClip(clip, File("absent") / "a.x", format, "{}"); });
+    ExpectError(Exit::kNotFound, "absent",
+                [&] { WriteClip(clip, File("absent") / "a.x", format, "{}", Replace::kYes); });
   }
   EXPECT_TRUE(Empty());
   // The encoder fails half way: nothing is left, and what was there before stays.
   Clip wide{20000, 2, 7, {Image{20000, 2, std::vector<uint8_t>(120000)}}};
   WriteFile(File("b.webp"), "before");
   ExpectError(Exit::kBadInput, "b.webp",
-              [&] { WriteClip(wide, File("b.webp"), *FindClipFormat("webp"), ""); });
+              [&] { WriteClip(wide, File("b.webp"), *FindClipFormat("webp"), "", Replace::kYes); });
   EXPECT_EQ(Bytes(File("b.webp")), "before");
   EXPECT_EQ(std::distance(std::filesystem::directory_iterator(folder_), {}), 1);
 }
@@ -145,11 +146,12 @@ TEST_F(ClipTest, WholeOrNotAtAll) {
 TEST_F(ClipTest, AFolderWithContentIsNotReplaced) {
   const Clip clip = SmoothClip(16, 16, 2);
   const ClipFormat& png = *FindClipFormat("png");
-  WriteClip(clip, File("frames/"), png, "");
+  WriteClip(clip, File("frames/"), png, "", Replace::kYes);
   EXPECT_TRUE(std::filesystem::exists(File("frames") / "000001.png"));
-  ExpectError(Exit::kBadInput, "not empty", [&] { WriteClip(clip, File("frames"), png, ""); });
+  ExpectError(Exit::kUsage, "not an empty folder",
+              [&] { WriteClip(clip, File("frames"), png, "", Replace::kNo); });
   std::filesystem::create_directory(File("empty"));
-  WriteClip(clip, File("empty"), png, "");
+  WriteClip(clip, File("empty"), png, "", Replace::kYes);
   EXPECT_EQ(ReadClip(File("empty")).frames[1].rgb, clip.frames[1].rgb);
 }
 
@@ -165,14 +167,17 @@ TEST_F(ClipTest, FormatsAreFoundByNameAndExtension) {
 
 TEST_F(ClipTest, UsageErrors) {
   const ClipFormat& mp4 = *FindClipFormat("mp4");
-  ExpectError(Exit::kUsage, "without frames", [&] { WriteClip(Clip{8, 8, 7, {}}, File("a.mp4"), mp4, ""); });
+  ExpectError(Exit::kUsage, "without frames", [&] {
+    WriteClip(Clip{8, 8, 7, {}}, File("a.mp4"), mp4, "", Replace::kYes);
+  });
   for (double fps : {0.0, -1.0, 1e9, std::numeric_limits<double>::quiet_NaN()})
-    ExpectError(Exit::kUsage, "fps", [&] { WriteClip(SmoothClip(8, 8, 1, fps), File("a.mp4"), mp4, ""); });
+    ExpectError(Exit::kUsage, "fps",
+                [&] { WriteClip(SmoothClip(8, 8, 1, fps), File("a.mp4"), mp4, "", Replace::kYes); });
 }
 
 TEST_F(ClipTest, FractionalRates) {
   for (const char* file : {"a.mp4", "a.webm"}) {
-    WriteClip(SmoothClip(32, 32, 10, 29.97), File(file), *FindClipFormat(file), "");
+    WriteClip(SmoothClip(32, 32, 10, 29.97), File(file), *FindClipFormat(file), "", Replace::kYes);
     EXPECT_NEAR(ProbeClip(File(file)).fps, 29.97, 0.02) << file;  // webm counts milliseconds
   }
 }

@@ -13,9 +13,13 @@
 namespace mvd {
 
 // Pictures. Each throws Error(kBadInput) with `name`; the picture is already turned upright.
-Image DecodePng(std::span<const uint8_t> bytes, const std::string& name);
-Image DecodeJpeg(std::span<const uint8_t> bytes, const std::string& name);
-Image DecodeWebp(std::span<const uint8_t> bytes, const std::string& name);
+// Those of `least` by the contract of ReadImage; the plan's bytes are without the file's.
+Image DecodePng(std::span<const uint8_t> bytes, const std::string& name, ImageSize least);
+Image DecodeJpeg(std::span<const uint8_t> bytes, const std::string& name, ImageSize least);
+Image DecodeWebp(std::span<const uint8_t> bytes, const std::string& name, ImageSize least);
+ImagePlan PlanPng(std::span<const uint8_t> bytes, const std::string& name, ImageSize least);
+ImagePlan PlanJpeg(std::span<const uint8_t> bytes, const std::string& name, ImageSize least);
+ImagePlan PlanWebp(std::span<const uint8_t> bytes, const std::string& name, ImageSize least);
 
 // Text chunks that stand before the pixels, values in UTF-8.
 TextMap PngText(std::span<const uint8_t> bytes, const std::string& name);

@@ -324,7 +324,7 @@ TEST_F(ImageTest, OtherKindsAndMissingFiles) {
   ExpectError(Exit::kBadInput, "read here: png, jpeg, webp, ppm", [] { Decode("GIF89a and so on"); });
   ExpectError(Exit::kNotFound, "absent.png", [&] { ReadImage(File("absent.png")); });
   ExpectError(Exit::kBadInput, "regular", [&] { ReadImage(folder_); });
-  WriteClip(SmoothClip(8, 8, 2), File("a.webp"), *FindClipFormat("webp"), "");
+  WriteClip(SmoothClip(8, 8, 2), File("a.webp"), *FindClipFormat("webp"), "", Replace::kYes);
   ExpectError(Exit::kBadInput, "animated", [&] { ReadImage(File("a.webp")); });
 }
 

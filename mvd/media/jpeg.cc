@@ -6,6 +6,8 @@
 #include <jpeglib.h>
 #include <setjmp.h>
 
+#include <utility>
+
 #include "mvd/base/error.h"
 #include "mvd/media/codecs.h"
 #include "mvd/media/exif.h"
@@ -73,6 +75,40 @@ bool ReadHeader(JpegReader& r) {
   return true;
 }
 
+// libjpeg's scaled transform leaves out what a smaller picture does not show. The largest of 1, 2, 4, 8 by
+// which both sides stay at least as long as needed; pictures of an ordinary size are read whole, as diffusers
+// reads them.
+int Reduction(const JpegReader& r, ImageSize least, int orientation) {
+  const int64_t width = r.info.image_width, height = r.info.image_height;
+  if (width * height <= kWholePixels || least.width <= 0 || least.height <= 0) return 1;
+  if (orientation >= 5 && orientation <= 8) std::swap(least.width, least.height);
+  int by = 1;
+  while (by < 8 && width / (2 * by) >= least.width && height / (2 * by) >= least.height) by *= 2;
+  return by;
+}
+
+// Fills output_width and output_height too.
+bool Reduce(JpegReader& r, int by) {
+  if (setjmp(r.jump)) return false;
+  r.info.scale_num = 1;
+  r.info.scale_denom = unsigned(by);
+  jpeg_calc_output_dimensions(&r.info);
+  return true;
+}
+
+// A file of several scans is held as coefficients until its last.
+int64_t CoefficientBytes(JpegReader& r) {
+  if (!jpeg_has_multiple_scans(&r.info)) return 0;
+  int64_t blocks = 0;
+  for (int i = 0; i < r.info.num_components; ++i) {
+    const jpeg_component_info& component = r.info.comp_info[i];
+    // Whole macroblocks are held.
+    const int64_t h = component.h_samp_factor, v = component.v_samp_factor;
+    blocks += (component.width_in_blocks + h - 1) / h * h * ((component.height_in_blocks + v - 1) / v * v);
+  }
+  return blocks * int64_t(sizeof(JBLOCK));
+}
+
 bool Start(JpegReader& r) {
   if (setjmp(r.jump)) return false;
   const bool cmyk = r.info.jpeg_color_space == JCS_CMYK || r.info.jpeg_color_space == JCS_YCCK;
@@ -119,11 +155,28 @@ int OrientationOf(const JpegReader& r) {
 
 }  // namespace
 
-Image DecodeJpeg(std::span<const uint8_t> bytes, const std::string& name) {
+ImagePlan PlanJpeg(std::span<const uint8_t> bytes, const std::string& name, ImageSize least) {
   JpegReader r(bytes);
   if (!ReadHeader(r)) ThrowJpeg(r, name);
-  Image image = AllocateImage(r.info.image_width, r.info.image_height, name);
+  CheckImageSize(r.info.image_width, r.info.image_height, name);
+  const int orientation = OrientationOf(r);
+  const ImageSize stored = PlanWhole(int(r.info.image_width), int(r.info.image_height), orientation, 0).size;
+  if (!Reduce(r, Reduction(r, least, orientation))) ThrowJpeg(r, name);
+  // Beside the coefficients libjpeg holds some rows of each component.
+  const int64_t rows = int64_t(r.info.image_width) * 16 * 3 * 8 + (1 << 20);
+  ImagePlan plan =
+      PlanWhole(int(r.info.output_width), int(r.info.output_height), orientation, CoefficientBytes(r) + rows);
+  plan.stored = stored;
+  return plan;
+}
+
+Image DecodeJpeg(std::span<const uint8_t> bytes, const std::string& name, ImageSize least) {
+  JpegReader r(bytes);
+  if (!ReadHeader(r)) ThrowJpeg(r, name);
+  CheckImageSize(r.info.image_width, r.info.image_height, name);
   const int orientation = OrientationOf(r);  // the markers go with the end of decompression
+  if (!Reduce(r, Reduction(r, least, orientation))) ThrowJpeg(r, name);
+  Image image = AllocateImage(r.info.output_width, r.info.output_height, name);
   if (!Start(r)) ThrowJpeg(r, name);
   std::vector<uint8_t> cmyk_row;
   if (r.info.out_color_space == JCS_CMYK) cmyk_row.resize(size_t(image.width) * 4);

@@ -6,9 +6,10 @@ extern "C" {
 }
 
 #include <algorithm>
+#include <cerrno>
 #include <cstring>
 
-#include "mvd/base/error.h"
+#include "mvd/base/file_error.h"
 #include "mvd/media/clip_files.h"
 
 namespace mvd {
@@ -25,6 +26,11 @@ int CheckAv(int code, const std::string& name, const char* what) {
   char reason[AV_ERROR_MAX_STRING_SIZE] = "";
   av_strerror(code, reason, sizeof reason);
   ThrowBadInput(name, what, ": ", reason);
+}
+
+void CheckAvWrite(int code, const std::string& name) {
+  if (code < 0 && code != AVERROR(ENOMEM) && AVUNERROR(code) < 4096) ThrowUnwritable(name, AVUNERROR(code));
+  CheckAv(code, name, "cannot be written");
 }
 
 namespace {

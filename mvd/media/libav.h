@@ -35,6 +35,9 @@ void SilenceLibav();
 // Returns `code`, or throws Error(kBadInput): "<name>: <what>: <FFmpeg's reason>" where it is negative.
 int CheckAv(int code, const std::string& name, const char* what);
 
+// The same for what writes to a file: where the system refused, as ThrowUnwritable.
+void CheckAvWrite(int code, const std::string& name);
+
 // For what only fails without memory.
 template <class T>
 T* CheckAlloc(T* p) {

@@ -16,9 +16,12 @@ namespace {
 bool HasCodecs() { return false; }
 std::string EncodePng(const Image& image, const TextMap& text) { return EncodePlainPng(image, text); }
 
-Image DecodePng(std::span<const uint8_t>, const std::string& name) { Refuse(name, "libpng"); }
-Image DecodeJpeg(std::span<const uint8_t>, const std::string& name) { Refuse(name, "libjpeg"); }
-Image DecodeWebp(std::span<const uint8_t>, const std::string& name) { Refuse(name, "libwebp"); }
+Image DecodePng(std::span<const uint8_t>, const std::string& name, ImageSize) { Refuse(name, "libpng"); }
+ImagePlan PlanPng(std::span<const uint8_t>, const std::string& name, ImageSize) { Refuse(name, "libpng"); }
+Image DecodeJpeg(std::span<const uint8_t>, const std::string& name, ImageSize) { Refuse(name, "libjpeg"); }
+ImagePlan PlanJpeg(std::span<const uint8_t>, const std::string& name, ImageSize) { Refuse(name, "libjpeg"); }
+Image DecodeWebp(std::span<const uint8_t>, const std::string& name, ImageSize) { Refuse(name, "libwebp"); }
+ImagePlan PlanWebp(std::span<const uint8_t>, const std::string& name, ImageSize) { Refuse(name, "libwebp"); }
 TextMap PngText(std::span<const uint8_t>, const std::string& name) { Refuse(name, "libpng"); }
 std::optional<std::string> WebpXmp(std::span<const uint8_t>) {
   Refuse("the recipe of a WebP file", "libwebp");

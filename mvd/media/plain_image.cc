@@ -99,7 +99,14 @@ std::string Store(std::string_view bytes) {
 
 }  // namespace
 
-Image DecodePpm(std::span<const uint8_t> bytes, const std::string& name) {
+namespace {
+
+struct Ppm {
+  int64_t width, height;
+  std::string_view pixels;
+};
+
+Ppm ReadHeader(std::span<const uint8_t> bytes, const std::string& name) {
   PpmHeader header{{reinterpret_cast<const char*>(bytes.data()), bytes.size()}};
   MVD_CHECK(header.rest.starts_with("P6"));
   header.rest.remove_prefix(2);
@@ -111,9 +118,22 @@ Image DecodePpm(std::span<const uint8_t> bytes, const std::string& name) {
   // Before anything is allocated: the file holds what its header claims.
   if (width > 0 && int64_t(header.rest.size()) / 3 / width < height)
     ThrowBadInput(name, "damaged PPM picture: the file is truncated");
-  Image image = AllocateImage(uint64_t(width), uint64_t(height), name);
-  std::copy_n(header.rest.begin(), image.rgb.size(), image.rgb.begin());
+  CheckImageSize(uint64_t(width), uint64_t(height), name);
+  return {width, height, header.rest};
+}
+
+}  // namespace
+
+Image DecodePpm(std::span<const uint8_t> bytes, const std::string& name, ImageSize) {
+  const Ppm ppm = ReadHeader(bytes, name);
+  Image image = AllocateImage(uint64_t(ppm.width), uint64_t(ppm.height), name);
+  std::copy_n(ppm.pixels.begin(), image.rgb.size(), image.rgb.begin());
   return image;
+}
+
+ImagePlan PlanPpm(std::span<const uint8_t> bytes, const std::string& name, ImageSize) {
+  const Ppm ppm = ReadHeader(bytes, name);
+  return PlanWhole(int(ppm.width), int(ppm.height), 1, 0);
 }
 
 std::string EncodePlainPng(const Image& image, const TextMap& text) {

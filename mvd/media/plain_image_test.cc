@@ -135,7 +135,7 @@ TEST_F(PlainImageTest, Y4mHoldsStudioRangeBt601) {
   // ITU-R BT.601: white, black, red, green, blue and a grey.
   Clip clip{
       6, 1, 29.97, {Image{6, 1, {255, 255, 255, 0, 0, 0, 255, 0, 0, 0, 255, 0, 0, 0, 255, 128, 128, 128}}}};
-  WriteClip(clip, File("a.y4m"), *FindClipFormat("y4m"), "");
+  WriteClip(clip, File("a.y4m"), *FindClipFormat("y4m"), "", Replace::kYes);
   const std::string planes =
       "\xeb\x10\x51\x91\x29\x7e"   // Y' 235 16 81 145 41 126
       "\x80\x80\x5a\x36\xf0\x80"   // Cb 128 128 90 54 240 128
@@ -147,9 +147,9 @@ TEST_F(PlainImageTest, SomeFormatCanAlwaysBeWritten) {
   const ClipFormat& format = DefaultClipFormat();
   EXPECT_TRUE(CanWrite(format));
   EXPECT_EQ(format.name, HasCodecs() ? "mp4" : "y4m");
-  WriteClip(SmoothClip(16, 16, 2), File("a" + ExtensionOf(format)), format, "{}");
+  WriteClip(SmoothClip(16, 16, 2), File("a" + ExtensionOf(format)), format, "{}", Replace::kYes);
   EXPECT_GT(std::filesystem::file_size(File("a" + ExtensionOf(format))), 0u);
-  WriteClip(SmoothClip(16, 16, 2), File("frames"), *FindClipFormat("png"), "");
+  WriteClip(SmoothClip(16, 16, 2), File("frames"), *FindClipFormat("png"), "", Replace::kYes);
   EXPECT_EQ(ListImages(File("frames")).size(), 2u);
 }
 
@@ -161,8 +161,9 @@ TEST_F(PlainImageTest, WithoutLibrariesErrorsNameThem) {
   ExpectError(Exit::kUsage, "libpng", [] { Decode(EncodePlainPng(SmoothImage(2, 2), {})); });
   WriteFile(File("a.mp4"), "whatever");
   ExpectError(Exit::kUsage, "FFmpeg", [&] { ReadClip(File("a.mp4")); });
-  ExpectError(Exit::kUsage, "MVD_MEDIA",
-              [&] { WriteClip(SmoothClip(8, 8, 1), File("b.mp4"), *FindClipFormat("mp4"), ""); });
+  ExpectError(Exit::kUsage, "MVD_MEDIA", [&] {
+    WriteClip(SmoothClip(8, 8, 1), File("b.mp4"), *FindClipFormat("mp4"), "", Replace::kYes);
+  });
   EXPECT_FALSE(std::filesystem::exists(File("b.mp4")));
 }
 

@@ -2,8 +2,10 @@
 // state lives in a struct of the caller.
 #include <png.h>
 
+#include <algorithm>
 #include <cstdio>
 #include <cstring>
+#include <string_view>
 
 #include "mvd/base/error.h"
 #include "mvd/media/codecs.h"
@@ -128,7 +130,29 @@ std::string Latin1ToUtf8(const char* text) {
 
 }  // namespace
 
-Image DecodePng(std::span<const uint8_t> bytes, const std::string& name) {
+namespace {
+
+int OrientationOf(const PngReader& r) {
+  png_bytep exif = nullptr;
+  png_uint_32 size = 0;
+  return png_get_eXIf_1(r.png, r.info, &size, &exif) ? ExifOrientation({exif, size}) : 1;
+}
+
+}  // namespace
+
+ImagePlan PlanPng(std::span<const uint8_t> bytes, const std::string& name, ImageSize) {
+  PngReader r(bytes);
+  if (!ReadHeader(r)) ThrowPng(r, name);
+  const auto width = png_get_image_width(r.png, r.info), height = png_get_image_height(r.png, r.info);
+  CheckImageSize(width, height, name);
+  // The orientation may stand behind the pixels too: a copy is reckoned with wherever there may be one.
+  constexpr std::string_view kChunk = "eXIf";
+  const bool exif = std::search(bytes.begin(), bytes.end(), kChunk.begin(), kChunk.end()) != bytes.end();
+  const int64_t rows = int64_t(height) * int64_t(sizeof(png_bytep)) + int64_t(width) * 64 + (1 << 20);
+  return PlanWhole(int(width), int(height), std::max(OrientationOf(r), exif ? 2 : 1), rows);
+}
+
+Image DecodePng(std::span<const uint8_t> bytes, const std::string& name, ImageSize) {
   PngReader r(bytes);
   if (!ReadHeader(r)) ThrowPng(r, name);
   Image image = AllocateImage(png_get_image_width(r.png, r.info), png_get_image_height(r.png, r.info), name);
@@ -137,10 +161,7 @@ Image DecodePng(std::span<const uint8_t> bytes, const std::string& name) {
   std::vector<png_bytep> rows;
   for (int y = 0; y < image.height; ++y) rows.push_back(&image.rgb[size_t(y) * size_t(image.width) * 3]);
   if (!ReadRows(r, rows.data())) ThrowPng(r, name);
-  png_bytep exif = nullptr;
-  png_uint_32 size = 0;
-  const bool found = png_get_eXIf_1(r.png, r.info, &size, &exif) != 0;
-  return Orient(std::move(image), found ? ExifOrientation({exif, size}) : 1);
+  return Orient(std::move(image), OrientationOf(r));
 }
 
 TextMap PngText(std::span<const uint8_t> bytes, const std::string& name) {

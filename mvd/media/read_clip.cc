@@ -4,7 +4,10 @@
 
 #include "mvd/base/atomic_file.h"
 #include "mvd/base/error.h"
+#include "mvd/base/file_error.h"
+#include "mvd/base/paths.h"
 #include "mvd/media/codecs.h"
+#include "mvd/media/sidecar.h"
 
 namespace mvd {
 namespace fs = std::filesystem;
@@ -21,10 +24,9 @@ std::span<const uint8_t> AsBytes(const std::string& text) {
 enum class Source { kFolder, kPng, kJpeg, kPpm, kWebp, kGif, kY4m, kVideo };
 
 Source SourceOf(const fs::path& path) {
-  std::error_code code;
-  if (!fs::exists(path, code)) ThrowNotFound(path.string());
-  if (fs::is_directory(path, code)) return Source::kFolder;
-  if (!fs::is_regular_file(path, code)) ThrowBadInput(path.string(), "is not a regular file");
+  if (!PathExists(path)) ThrowNotFound(path.string());
+  if (IsFolder(path)) return Source::kFolder;
+  if (!IsRegularFile(path)) ThrowBadInput(path.string(), "is not a regular file");
   const std::string head = ReadHead(path, kHeadBytes);
   if (head.empty()) ThrowBadInput(path.string(), "is empty or cannot be read");
   const std::string_view image = ImageFormatOf(AsBytes(head));
@@ -70,9 +72,8 @@ std::optional<std::string> WebpRecipe(const fs::path& path) {
 }
 
 std::optional<std::string> SidecarRecipe(const fs::path& path) {
-  const fs::path sidecar = path.string() + ".recipe.json";
-  std::error_code code;
-  if (!fs::exists(sidecar, code)) return std::nullopt;
+  const fs::path sidecar = SidecarOf(path);
+  if (!PathExists(sidecar)) return std::nullopt;
   return Nonempty(ReadFile(sidecar, kMaxMemoryFile));
 }
 
@@ -81,6 +82,7 @@ std::optional<std::string> SidecarRecipe(const fs::path& path) {
 std::string ReadHead(const Path& path, size_t count) {
   std::string head(count, '\0');
   std::ifstream in(path, std::ios::binary);
+  if (!in) ThrowUnreadable(path.string(), errno);
   in.read(head.data(), std::streamsize(count));
   head.resize(size_t(std::max<std::streamsize>(0, in.gcount())));
   return head;

@@ -23,7 +23,7 @@ TEST_F(RecipeTest, ComesBackFromEveryFormat) {
     if (format.recipe == RecipePlace::kNone) continue;
     SCOPED_TRACE(format.name);
     const auto path = File("clip_" + std::string(format.name));
-    WriteClip(SmoothClip(32, 16, 3), path, format, recipe);
+    WriteClip(SmoothClip(32, 16, 3), path, format, recipe, Replace::kYes);
     EXPECT_EQ(ReadRecipe(path), recipe);
     EXPECT_EQ(ReadClip(path).frames.size(), 3u);  // and the clip is still one
     ++carried;
@@ -35,16 +35,16 @@ TEST_F(RecipeTest, NothingWhereThereIsNone) {
   for (const ClipFormat& format : ClipFormats()) {
     if (format.recipe == RecipePlace::kNone) continue;
     const auto path = File("clip_" + std::string(format.name));
-    WriteClip(SmoothClip(32, 16, 3), path, format, "");
+    WriteClip(SmoothClip(32, 16, 3), path, format, "", Replace::kYes);
     EXPECT_EQ(ReadRecipe(path), std::nullopt) << format.name;
   }
 }
 
 TEST_F(RecipeTest, ASidecarDoesNotOutliveItsClip) {
   const ClipFormat& y4m = *FindClipFormat("y4m");
-  WriteClip(SmoothClip(32, 16, 3), File("a.y4m"), y4m, "{}");
+  WriteClip(SmoothClip(32, 16, 3), File("a.y4m"), y4m, "{}", Replace::kYes);
   EXPECT_TRUE(std::filesystem::exists(File("a.y4m.recipe.json")));
-  WriteClip(SmoothClip(32, 16, 3), File("a.y4m"), y4m, "");
+  WriteClip(SmoothClip(32, 16, 3), File("a.y4m"), y4m, "", Replace::kYes);
   EXPECT_FALSE(std::filesystem::exists(File("a.y4m.recipe.json")));
 }
 
@@ -56,7 +56,7 @@ TEST_F(RecipeTest, PngCarriesAnyText) {
 
 TEST_F(RecipeTest, CutAnywhereIsAnErrorOrNothingButNeverAnotherRecipe) {
   for (const char* name : {"gif", "webp", "mp4", "webm"}) {
-    WriteClip(SmoothClip(16, 16, 2), File("a"), *FindClipFormat(name), "{\"a\":\"<&>\"}");
+    WriteClip(SmoothClip(16, 16, 2), File("a"), *FindClipFormat(name), "{\"a\":\"<&>\"}", Replace::kYes);
     const std::string bytes = ReadFile(File("a"), 1 << 24);
     for (size_t size = 1; size < bytes.size(); size += 1 + bytes.size() / 50) {
       std::ofstream(File("b"), std::ios::binary) << bytes.substr(0, size);

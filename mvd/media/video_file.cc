@@ -33,10 +33,10 @@ VideoFile::VideoFile(const VideoSettings& settings, int width, int height, AVRat
     av_dict_set(&muxer->metadata, kRecipeKey, recipe.c_str(), 0);
     av_dict_set(&muxer->metadata, "comment", "made by mobilevd; the recipe is in mobilevd_recipe", 0);
   }
-  CheckAv(avio_open(&muxer->pb, url.c_str(), AVIO_FLAG_WRITE), name_, "cannot be written");
+  CheckAvWrite(avio_open(&muxer->pb, url.c_str(), AVIO_FLAG_WRITE), name_);
   AvOptions options;
   for (const auto& [key, value] : settings.container_options) options.Set(key, value);
-  CheckAv(avformat_write_header(muxer, &options.dict), name_, "cannot be written");
+  CheckAvWrite(avformat_write_header(muxer, &options.dict), name_);
   MVD_CHECK(!options.dict, "option unknown to ", settings.container);
 }
 
@@ -80,16 +80,16 @@ void VideoFile::Encode(const AVFrame* frame) {
     packet_->duration = ticks_per_frame_;
     av_packet_rescale_ts(packet_.get(), encoder_->time_base, stream->time_base);
     packet_->stream_index = 0;
-    CheckAv(av_interleaved_write_frame(muxer_.get(), packet_.get()), name_, "cannot be written");
+    CheckAvWrite(av_interleaved_write_frame(muxer_.get(), packet_.get()), name_);
   }
 }
 
 void VideoFile::Finish() {
   Encode(nullptr);
-  CheckAv(av_write_trailer(muxer_.get()), name_, "cannot be written");
+  CheckAvWrite(av_write_trailer(muxer_.get()), name_);
   avio_flush(muxer_->pb);
-  CheckAv(muxer_->pb->error, name_, "cannot be written");
-  CheckAv(avio_closep(&muxer_->pb), name_, "cannot be written");
+  CheckAvWrite(muxer_->pb->error, name_);
+  CheckAvWrite(avio_closep(&muxer_->pb), name_);
 }
 
 }  // namespace mvd

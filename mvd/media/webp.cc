@@ -25,7 +25,9 @@ std::span<const uint8_t> FindChunk(std::span<const uint8_t> bytes, const char* f
 
 }  // namespace
 
-Image DecodeWebp(std::span<const uint8_t> bytes, const std::string& name) {
+namespace {
+
+WebPBitstreamFeatures ReadFeatures(std::span<const uint8_t> bytes, const std::string& name) {
   WebPBitstreamFeatures features{};
   const VP8StatusCode status = WebPGetFeatures(bytes.data(), bytes.size(), &features);
   if (status != VP8_STATUS_OK) {
@@ -33,6 +35,23 @@ Image DecodeWebp(std::span<const uint8_t> bytes, const std::string& name) {
                   status == VP8_STATUS_NOT_ENOUGH_DATA ? "the file is truncated" : "its header is invalid");
   }
   if (features.has_animation) ThrowBadInput(name, "is an animated WebP, a still picture is expected");
+  CheckImageSize(uint64_t(features.width), uint64_t(features.height), name);
+  return features;
+}
+
+}  // namespace
+
+ImagePlan PlanWebp(std::span<const uint8_t> bytes, const std::string& name, ImageSize) {
+  const WebPBitstreamFeatures features = ReadFeatures(bytes, name);
+  // A lossless picture is decoded as four bytes per pixel; a lossy one by rows, its alpha whole.
+  constexpr int kLossless = 2;
+  const int64_t each = features.format == kLossless ? 5 : 2;
+  return PlanWhole(features.width, features.height, ExifOrientation(FindChunk(bytes, "EXIF")),
+                   int64_t(features.width) * features.height * each + (4 << 20));
+}
+
+Image DecodeWebp(std::span<const uint8_t> bytes, const std::string& name, ImageSize) {
+  const WebPBitstreamFeatures features = ReadFeatures(bytes, name);
   Image image = AllocateImage(uint64_t(features.width), uint64_t(features.height), name);
   // Fails for truncated data too, whose decoder would otherwise wait for the rest.
   if (!WebPDecodeRGBInto(bytes.data(), bytes.size(), image.rgb.data(), image.rgb.size(), image.width * 3))

@@ -2,6 +2,7 @@
 
 #include "mvd/base/atomic_file.h"
 #include "mvd/base/error.h"
+#include "mvd/base/paths.h"
 #include "mvd/io/json.h"
 
 namespace mvd {
@@ -25,8 +26,7 @@ std::optional<double> Number(const nlohmann::json& json, const char* key, double
 std::map<std::string, SourceMetadata> ReadMetadata(const fs::path& folder) {
   std::map<std::string, SourceMetadata> all;
   const fs::path path = folder / kMetadataFile;
-  std::error_code code;
-  if (!fs::exists(path, code)) return all;
+  if (!PathExists(path)) return all;
   const std::string text = ReadFile(path, kMaxBytes);
   int64_t number = 0;
   for (size_t at = 0; at < text.size();) {

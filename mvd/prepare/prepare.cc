@@ -5,6 +5,8 @@
 #include <set>
 
 #include "mvd/base/error.h"
+#include "mvd/base/file_error.h"
+#include "mvd/base/paths.h"
 #include "mvd/base/rng.h"
 #include "mvd/data/flow_motion.h"
 #include "mvd/data/shard_source.h"
@@ -151,7 +153,8 @@ void ReadSource(const Work& work, int64_t item, const SourceFile& source, std::u
     }
   } catch (const Error& error) {
     // A file's fault is its own; a cancellation or a missing part of the build is everybody's.
-    if (error.exit() != Exit::kBadInput && error.exit() != Exit::kNotFound) throw;
+    const bool closed = error.exit() == Exit::kNotAllowed && error.file() == source.path.string();
+    if (error.exit() != Exit::kBadInput && error.exit() != Exit::kNotFound && !closed) throw;
     end.counts.failures.push_back({source.path.string(), error.what()});
   }
   work.output.Push(item, std::move(end));
@@ -169,24 +172,21 @@ void Shuffle(std::vector<SourceFile>& sources, uint64_t seed) {
 void OpenOutput(const PrepareOptions& options) {
   const fs::path& folder = options.output;
   std::error_code code;
-  if (fs::exists(folder, code) && !fs::is_directory(folder, code))
-    ThrowUsage(folder.string(), " exists and is not a folder");
-  fs::create_directories(folder, code);
-  if (code) ThrowBadInput(folder.string(), "cannot be made: ", code.message());
+  if (PathExists(folder) && !IsFolder(folder)) ThrowUsage(folder.string(), " exists and is not a folder");
+  MakeFolders(folder);
   std::vector<fs::path> old;
-  for (const auto& entry : fs::directory_iterator(folder)) {
-    const std::string name = entry.path().filename().string();
+  for (const fs::path& entry : ListFolder(folder)) {
+    const std::string name = entry.filename().string();
     const bool shard = name.starts_with("shard-") && name.ends_with(".tar");
     if (!shard && name != kShardsFile && !options.force)
       ThrowUsage(folder.string(), " holds other files ('", name, "'); --force writes into it");
     if (name == kShardsFile && !options.force)
       ThrowUsage(folder.string(), " holds shards already; --force replaces them");
-    if (name == kShardsFile)
-      old.insert(old.begin(), entry.path());  // first: a half-removed set must not look whole
-    if (shard) old.push_back(entry.path());
+    if (name == kShardsFile) old.insert(old.begin(), entry);  // first: a half-removed set must not look whole
+    if (shard) old.push_back(entry);
   }
   for (const fs::path& path : old) {
-    if (!fs::remove(path, code)) ThrowBadInput(path.string(), "cannot be removed: ", code.message());
+    if (!fs::remove(path, code)) ThrowUnwritable(path.string(), code.value());
   }
 }
 

@@ -8,6 +8,7 @@
 
 #include "mvd/base/atomic_file.h"
 #include "mvd/base/error.h"
+#include "mvd/base/file_error.h"
 #include "mvd/data/shard_source.h"
 #include "mvd/io/content_hash.h"
 #include "mvd/io/mapped_file.h"
@@ -32,14 +33,18 @@ std::string Numbered(const char* format, int64_t number) {
 }  // namespace
 
 struct ShardWriter::Open {
-  explicit Open(const fs::path& target) : path(target), file(target), tar(archive_write_new()) {
+  explicit Open(const fs::path& target)
+      : path(target), file(target, Replace::kYes), tar(archive_write_new()) {
     if (!tar) throw std::bad_alloc();
     Check(archive_write_set_format_ustar(tar.get()));
     Check(archive_write_open_filename(tar.get(), file.temporary().c_str()));
   }
   void Check(int code) const {
-    if (code < ARCHIVE_WARN)
-      ThrowBadInput(path.string(), "cannot be written: ", archive_error_string(tar.get()));
+    if (code >= ARCHIVE_WARN) return;
+    // A positive number is an errno; others are libarchive's own, for a caller's mistakes.
+    const int reason = archive_errno(tar.get());
+    MVD_CHECK(reason > 0, archive_error_string(tar.get()));
+    ThrowUnwritable(path.string(), reason);
   }
 
   fs::path path;
@@ -62,8 +67,8 @@ void ShardWriter::AddMember(const std::string& name, const void* data, size_t si
   archive_entry_set_mtime(entry.get(), 0, 0);  // no dates: the same bytes every time
   open_->Check(archive_write_header(open_->tar.get(), entry.get()));
   const la_ssize_t written = archive_write_data(open_->tar.get(), data, size);
-  if (written < 0 || size_t(written) != size)
-    ThrowBadInput(open_->path.string(), "cannot be written: ", archive_error_string(open_->tar.get()));
+  open_->Check(written < 0 ? ARCHIVE_FATAL : ARCHIVE_OK);
+  MVD_CHECK_EQ(size_t(written), size);
 }
 
 void ShardWriter::Add(const ShardSampleContent& sample) {

@@ -7,6 +7,8 @@
 #include <optional>
 
 #include "mvd/base/error.h"
+#include "mvd/base/file_error.h"
+#include "mvd/base/paths.h"
 
 namespace mvd {
 namespace fs = std::filesystem;
@@ -37,9 +39,9 @@ std::optional<SourceKind> KindOf(const fs::path& path) {
 
 std::vector<SourceFile> ListSources(const fs::path& folder) {
   std::error_code code;
-  if (!fs::exists(folder, code)) ThrowNotFound(folder.string());
+  if (!PathExists(folder)) ThrowNotFound(folder.string());
   std::vector<SourceFile> sources;
-  if (!fs::is_directory(folder, code)) {
+  if (!IsFolder(folder)) {
     const auto kind = KindOf(folder);
     if (!kind)
       ThrowBadInput(folder.string(), "is neither a folder nor a clip nor a picture by its extension");
@@ -48,7 +50,7 @@ std::vector<SourceFile> ListSources(const fs::path& folder) {
   for (auto it =
            fs::recursive_directory_iterator(folder, fs::directory_options::skip_permission_denied, code);
        it != fs::recursive_directory_iterator(); it.increment(code)) {
-    if (code) ThrowBadInput(folder.string(), "cannot be listed: ", code.message());
+    if (code) ThrowUnreadable(folder.string(), code.value());
     const bool hidden = it->path().filename().string().starts_with('.');
     if (it->is_directory(code)) {
       if (hidden) it.disable_recursion_pending();
@@ -57,7 +59,7 @@ std::vector<SourceFile> ListSources(const fs::path& folder) {
     const auto kind = hidden ? std::nullopt : KindOf(it->path());
     if (kind) sources.push_back({it->path().lexically_relative(folder).generic_string(), it->path(), *kind});
   }
-  if (code) ThrowBadInput(folder.string(), "cannot be listed: ", code.message());
+  if (code) ThrowUnreadable(folder.string(), code.value());
   std::ranges::sort(sources, {}, &SourceFile::name);
   return sources;
 }

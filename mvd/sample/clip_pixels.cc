@@ -69,19 +69,45 @@ Taps BlurredCubic(int64_t target, int64_t in, int64_t out, const std::vector<dou
   return taps;
 }
 
-// (rows, in, lanes) -> (rows, out, lanes).
-std::vector<double> ResampleAxis(const std::vector<double>& source, int64_t rows, int64_t in, int64_t lanes,
-                                 int64_t out) {
+std::vector<Taps> AxisTaps(int64_t in, int64_t out) {
   const std::vector<double> blur = GaussianTaps(in, out);
-  std::vector<double> target(size_t(rows * out * lanes), 0.0);
-  for (int64_t o = 0; o < out; ++o) {
-    const Taps taps = BlurredCubic(o, in, out, blur);
-    for (int64_t row = 0; row < rows; ++row) {
-      double* to = &target[size_t((row * out + o) * lanes)];
-      for (size_t k = 0; k < taps.weights.size(); ++k) {
-        const double* from = &source[size_t((row * in + taps.first + int64_t(k)) * lanes)];
-        for (int64_t lane = 0; lane < lanes; ++lane) to[lane] += taps.weights[k] * from[lane];
+  std::vector<Taps> taps;
+  for (int64_t o = 0; o < out; ++o) taps.push_back(BlurredCubic(o, in, out, blur));
+  return taps;
+}
+
+// One row of the source, (width,3), in [-1,1].
+void ReadRow(const TensorView& image, int64_t row, std::span<double> values) {
+  const size_t first = size_t(row) * values.size();
+  if (image.dtype == DType::kU8) {
+    const uint8_t* from = static_cast<const uint8_t*>(image.data) + first;
+    std::transform(from, from + values.size(), values.begin(), [](uint8_t v) { return SignedUnit(v); });
+  } else {
+    std::copy_n(image.f32().begin() + ptrdiff_t(first), values.size(), values.begin());
+  }
+}
+
+// (rows,in,3) from row `first` of `image` on -> (size,size,3). Row by row: each source row is resampled to
+// `size` pixels and added, in the rows' order, to every target row that it is part of. So no more than a row
+// of doubles is held of a picture that may have 64 megapixels.
+std::vector<double> Resample(const TensorView& image, int64_t first, int64_t rows, int64_t in, int64_t size) {
+  const std::vector<Taps> across = AxisTaps(in, size), down = AxisTaps(rows, size);
+  const size_t lanes = size_t(size * kChannels);
+  std::vector<double> target(size_t(size) * lanes, 0.0), values(size_t(in * kChannels)), wide(lanes);
+  for (int64_t row = 0; row < rows; ++row) {
+    ReadRow(image, first + row, values);
+    std::fill(wide.begin(), wide.end(), 0.0);
+    for (size_t o = 0; o < across.size(); ++o) {
+      const double* from = &values[size_t(across[o].first * kChannels)];
+      for (const double weight : across[o].weights) {
+        for (size_t c = 0; c < size_t(kChannels); ++c) wide[o * kChannels + c] += weight * *from++;
       }
+    }
+    for (size_t o = 0; o < down.size(); ++o) {
+      const int64_t k = row - down[o].first;
+      if (k < 0 || k >= int64_t(down[o].weights.size())) continue;
+      const double weight = down[o].weights[size_t(k)];
+      for (size_t lane = 0; lane < lanes; ++lane) target[o * lanes + lane] += weight * wide[lane];
     }
   }
   return target;
@@ -95,16 +121,13 @@ Tensor ClipPixels(const TensorView& image, const ClipPreprocessing& options) {
   const int64_t n = image.shape[0], height = image.shape[1], width = image.shape[2], size = options.size;
   MVD_CHECK_GE(size, 1);
   Tensor result({n, size, size, kChannels});
-  const std::span<const float> source = image.f32();
   const std::span<float> pixels = result.f32();
-  const size_t picture = size_t(height * width * kChannels), target = size_t(size * size * kChannels);
-  for (size_t i = 0; i < size_t(n); ++i) {
-    const std::span<const float> one = source.subspan(i * picture, picture);
-    const std::vector<double> wide = ResampleAxis({one.begin(), one.end()}, height, width, kChannels, size);
-    const std::vector<double> square = ResampleAxis(wide, 1, height, size * kChannels, size);
+  const size_t target = size_t(size * size * kChannels);
+  for (int64_t i = 0; i < n; ++i) {
+    const std::vector<double> square = Resample(image, i * height, height, width, size);
     for (size_t j = 0; j < target; ++j) {
       const size_t c = j % kChannels;
-      pixels[i * target + j] = float(((square[j] + 1) / 2 - options.mean[c]) / options.stddev[c]);
+      pixels[size_t(i) * target + j] = float(((square[j] + 1) / 2 - options.mean[c]) / options.stddev[c]);
     }
   }
   return result;

@@ -81,18 +81,31 @@ RgbImage LanczosResize(const RgbView& image, int64_t width, int64_t height) {
   MVD_CHECK_EQ(int64_t(image.pixels.size()), image.width * image.height * kChannels);
   MVD_CHECK(image.width >= 1 && image.height >= 1 && width >= 1 && height >= 1, image.width, "x",
             image.height, " to ", width, "x", height);
-  std::vector<uint8_t> pixels(image.pixels.begin(), image.pixels.end());
+  // The picture itself is read where it lies: it may be many times larger than what becomes of it.
+  std::span<const uint8_t> source = image.pixels;
+  std::vector<uint8_t> pixels;
   int64_t w = image.width, h = image.height;
   // An axis that keeps its size is not touched: its taps would be the identity.
   const auto resize_rows = [&] {
-    if (h != height) pixels = ResizeAxis(pixels, 1, h, w * kChannels, height);
+    if (h == height) return;
+    pixels = ResizeAxis(source, 1, h, w * kChannels, height);
+    source = pixels;
     h = height;
   };
-  const bool rows_first = RowsFirst(w, h, width, height);
-  if (rows_first) resize_rows();
-  if (w != width) pixels = ResizeAxis(pixels, h, w, kChannels, width);
-  w = width;
-  if (!rows_first) resize_rows();
+  const auto resize_columns = [&] {
+    if (w == width) return;
+    pixels = ResizeAxis(source, h, w, kChannels, width);
+    source = pixels;
+    w = width;
+  };
+  if (RowsFirst(w, h, width, height)) {
+    resize_rows();
+    resize_columns();
+  } else {
+    resize_columns();
+    resize_rows();
+  }
+  if (pixels.empty()) pixels.assign(source.begin(), source.end());
   return {std::move(pixels), width, height};
 }
 

@@ -15,6 +15,8 @@ namespace {
 
 // The VAE's spatial factor. No higher multiple is needed: latents of odd size are legal.
 constexpr int64_t kPixelMultiple = 8;
+// Height, width and frames: their product and what is counted from it stay far inside int64.
+constexpr int64_t kMaxSize = 1 << 16;
 
 void ExpectShape(const char* name, const TensorView& tensor, const Shape& expected) {
   if (tensor.shape == expected) return;
@@ -26,8 +28,27 @@ void ExpectAtLeast(const char* option, T found, T least) {
   if (!(found >= least)) ThrowUsage(option, ": found ", found, ", expected at least ", least);
 }
 
+void ExpectRange(const char* option, int64_t found, int64_t most) {
+  if (found < 1 || found > most) ThrowUsage(option, ": found ", found, ", expected 1 to ", most);
+}
+
 void ExpectFinite(const char* option, double found) {
   if (!std::isfinite(found)) ThrowUsage(option, ": found ", found, ", expected a finite number");
+}
+
+// Throws where a number is not finite; `stage` as the message's beginning. A clip made of it would be black.
+void ExpectFinite(const SvdComponents& components, SvdNetwork network, const std::string& stage,
+                  std::span<const float> values) {
+  const auto bad = std::ranges::count_if(values, [](float value) { return !std::isfinite(value); });
+  if (bad == 0) return;
+  ThrowBadInput("", stage, ": ", bad, " of ", values.size(), " numbers are not finite",
+                components.explain ? components.explain(network) : "");
+}
+
+// "denoise, step 3 of 25": the step that begins at this noise level, or where Heun's method looks ahead.
+std::string StepName(const Schedule& schedule, double sigma) {
+  const auto at = std::ranges::find(schedule.sigmas, float(sigma)) - schedule.sigmas.begin();
+  return StrCat("denoise, step ", std::min<int64_t>(at + 1, schedule.steps()), " of ", schedule.steps());
 }
 
 // Standard normals of a channels-first shape, in the order diffusers draws them, as a channels-last tensor.
@@ -116,12 +137,13 @@ void Predict(const SvdComponents& components, std::vector<UnetInputs>& calls, st
 
 void CheckSvdOptions(const SvdOptions& options) {
   for (const auto& [name, value] : {std::pair("height", options.height), std::pair("width", options.width)}) {
-    if (value < kPixelMultiple || value % kPixelMultiple != 0) {
-      ThrowUsage(name, ": found ", value, ", expected a positive multiple of ", kPixelMultiple);
+    if (value < kPixelMultiple || value > kMaxSize || value % kPixelMultiple != 0) {
+      ThrowUsage(name, ": found ", value, ", expected a multiple of ", kPixelMultiple, " from ",
+                 kPixelMultiple, " to ", kMaxSize);
     }
   }
-  ExpectAtLeast<int64_t>("num_frames", options.num_frames, 1);
-  ExpectAtLeast<int64_t>("num_inference_steps", options.num_inference_steps, 1);
+  ExpectRange("num_frames", options.num_frames, kMaxSize);
+  ExpectRange("num_inference_steps", options.num_inference_steps, kMaxSteps);
   ExpectAtLeast<int64_t>("decode_chunk_size", options.decode_chunk_size, 0);
   ExpectFinite("fps", options.fps_id.value_or(options.fps));
   ExpectFinite("motion_bucket_id", options.motion_bucket_id);
@@ -161,6 +183,8 @@ SvdConditioning EncodeSvd(const SvdComponents& components, const TensorView& cli
   MVD_CHECK_EQ(result.image_embeds.shape()[0], 1);
   const int64_t d = result.image_embeds.shape()[1];
   result.image_embeds = std::move(result.image_embeds).Reshaped({1, 1, d});
+  ExpectFinite(components, SvdNetwork::kImageEmbeds, "encode, the picture's embedding",
+               result.image_embeds.f32());
   if (hooks.progress) hooks.progress("encode", 0.5);
 
   if (hooks.cancel) hooks.cancel->Poll();
@@ -171,6 +195,8 @@ SvdConditioning EncodeSvd(const SvdComponents& components, const TensorView& cli
                  [&](float pixel, float draw) { return pixel + strength * draw; });
   result.image_latents = components.vae_encode(noisy);
   MVD_CHECK_EQ(result.image_latents.shape().rank(), 4);
+  ExpectFinite(components, SvdNetwork::kVaeEncode, "encode, the picture's latents",
+               result.image_latents.f32());
   const float ids[] = {float(options.fps_id.value_or(options.fps - 1)), float(options.motion_bucket_id),
                        float(options.noise_aug_strength)};
   result.added_time_ids = Tensor::FromVector({1, 3}, ids);
@@ -197,12 +223,14 @@ Tensor DenoiseSvd(const SvdComponents& components, const SvdConditioning& condit
     const Preconditioning c = Precondition(schedule.prediction_type, sigma);
     Predict(components, calls, scales, x, c.c_in, TimestepOf(schedule, sigma), denoised);
     for (size_t i = 0; i < x.size(); ++i) denoised[i] = float(c.c_skip * x[i] + c.c_out * denoised[i]);
+    ExpectFinite(components, SvdNetwork::kUnet, StepName(schedule, sigma), denoised);
   };
   Tensor latents(latent_noise.shape);
   const std::span<const float> noise = latent_noise.f32();
   std::transform(noise.begin(), noise.end(), latents.f32().begin(),
                  [&](float value) { return float(value * schedule.init_noise_sigma); });
   FindSampler(options.sampler).run(denoiser, schedule.sigmas, latents.f32(), hooks);
+  ExpectFinite(components, SvdNetwork::kUnet, "denoise, the latents", latents.f32());
   return latents;
 }
 
@@ -213,6 +241,8 @@ Tensor DecodeSvd(const SvdComponents& components, const TensorView& latents, con
   const int64_t frames = options.num_frames, h = latents.shape[2], w = latents.shape[3];
   const int64_t channels = latents.shape[4];
   ExpectShape("latents", latents, {1, frames, h, w, channels});
+  if (std::ranges::any_of(latents.f32(), [](float value) { return !std::isfinite(value); }))
+    ThrowBadInput("", "decode: the latents hold numbers that are not finite");
   const int64_t chunk = options.decode_chunk_size ? options.decode_chunk_size : frames;
   Tensor result({frames, options.height, options.width, 3});
   const size_t latent = size_t(h * w * channels), picture = size_t(options.height * options.width * 3);
@@ -227,6 +257,8 @@ Tensor DecodeSvd(const SvdComponents& components, const TensorView& latents, con
     const Tensor decoded = components.vae_decode(part);
     ExpectShape("the decoder's output", decoded, {count, options.height, options.width, 3});
     const std::span<const float> pixels = decoded.f32();
+    ExpectFinite(components, SvdNetwork::kVaeDecode,
+                 StrCat("decode, frames ", first + 1, " to ", first + count, " of ", frames), pixels);
     std::transform(pixels.begin(), pixels.end(), &result.f32()[size_t(first) * picture],
                    [](float value) { return std::clamp(value / 2 + 0.5f, 0.0f, 1.0f); });
     if (hooks.progress) hooks.progress("decode", double(first + count) / double(frames));

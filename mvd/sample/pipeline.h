@@ -22,11 +22,18 @@ struct SvdUnetInput {
   TensorView added_time_ids;  // (B,3): fps - 1, motion bucket, noise augmentation
 };
 
+enum class SvdNetwork { kImageEmbeds, kVaeEncode, kUnet, kVaeDecode };
+
+// Each stage checks what its networks give: Error(kBadInput) that names the stage, and the step or frames,
+// where a number is not finite.
 struct SvdComponents {
-  std::function<Tensor(const TensorView& image)> image_embeds;  // (1,H',W',3) in [-1,1] -> (1,D)
+  std::function<Tensor(const TensorView& image)> image_embeds;  // (1,H',W',3), f32 in [-1,1] or u8 -> (1,D)
   std::function<Tensor(const TensorView& image)> vae_encode;    // (1,H,W,3) -> (1,h,w,C): the mode, unscaled
   std::function<Tensor(const SvdUnetInput& input)> unet;        // -> (B,T,h,w,C)
   std::function<Tensor(const TensorView& latents)> vae_decode;  // (T',h,w,C), one clip -> (T',H,W,3)
+  // Why a result is not finite, as the end of a sentence (": unet: tensor 'x' holds nan"),
+  // or nothing. Asked after a failure alone. May be empty.
+  std::function<std::string(SvdNetwork network)> explain;
   double scaling_factor = 0.18215;  // latents are divided by it before vae_decode; 1 for a TAESD decoder
 };
 
@@ -66,8 +73,8 @@ struct SvdConditioning {
   Tensor added_time_ids;  // (1,3)
 };
 
-// clip_image: the picture before it was resized (the same view if it was not), (1,H',W',3); image and
-// image_noise: (1,H,W,3). Pictures are in [-1,1].
+// clip_image: the picture before it was resized (the same view if it was not), (1,H',W',3), f32 or u8; image
+// and image_noise: (1,H,W,3). f32 pictures are in [-1,1].
 SvdConditioning EncodeSvd(const SvdComponents& components, const TensorView& clip_image,
                           const TensorView& image, const TensorView& image_noise, const SvdOptions& options,
                           const SampleHooks& hooks = {});

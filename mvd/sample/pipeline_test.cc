@@ -284,9 +284,16 @@ void ExpectUsage(void (*change)(SvdOptions&), const std::string& message) {
 
 TEST(Options, WrongOnesAreNamed) {
   CheckSvdOptions(SmallOptions());
-  ExpectUsage([](SvdOptions& o) { o.height = 100; }, "height: found 100, expected a positive multiple of 8");
-  ExpectUsage([](SvdOptions& o) { o.width = 0; }, "width: found 0, expected a positive multiple of 8");
-  ExpectUsage([](SvdOptions& o) { o.num_frames = 0; }, "num_frames: found 0, expected at least 1");
+  ExpectUsage([](SvdOptions& o) { o.height = 100; },
+              "height: found 100, expected a multiple of 8 from 8 to 65536");
+  ExpectUsage([](SvdOptions& o) { o.width = 0; }, "width: found 0, expected a multiple of 8 from 8 to 65536");
+  ExpectUsage([](SvdOptions& o) { o.num_frames = 0; }, "num_frames: found 0, expected 1 to 65536");
+  ExpectUsage([](SvdOptions& o) { o.height = o.width = 65544; },
+              "height: found 65544, expected a multiple of 8 from 8 to 65536");
+  ExpectUsage([](SvdOptions& o) { o.num_frames = 100'000'000; },
+              "num_frames: found 100000000, expected 1 to 65536");
+  ExpectUsage([](SvdOptions& o) { o.num_inference_steps = 1'000'000'000; },
+              "num_inference_steps: found 1000000000, expected 1 to 100000");
   ExpectUsage([](SvdOptions& o) { o.decode_chunk_size = -1; },
               "decode_chunk_size: found -1, expected at least 0");
   ExpectUsage([](SvdOptions& o) { o.noise_aug_strength = -0.5; },
@@ -311,6 +318,79 @@ TEST(Shapes, AMismatchIsBadInputAndNamed) {
     EXPECT_EQ(error.exit(), Exit::kBadInput);
     EXPECT_STREQ(error.what(), "latent_noise: found shape (1,2,2,3,4), expected (1,3,2,3,4)");
   }
+}
+
+// What `run` throws; `explain` is asked about one network.
+template <class F>
+void ExpectNotFinite(Stage& stage, SvdNetwork network, const std::string& message, F run) {
+  stage.components.explain = [&](SvdNetwork asked) {
+    EXPECT_EQ(asked, network);
+    return ": because";
+  };
+  try {
+    run();
+    ADD_FAILURE() << message;
+  } catch (const Error& error) {
+    EXPECT_EQ(error.exit(), Exit::kBadInput);
+    EXPECT_EQ(error.what(), message);
+  }
+}
+
+TEST(Finite, EveryStageSaysWhereANumberIsNot) {
+  const SvdOptions options = SmallOptions();
+  const Tensor noise = Filled({1, 3, 2, 3, kChannels}, 2.3);
+  const Schedule schedule = MakeSchedule(SvdSchedulerConfig(), 4);
+  const auto with_nan = [](Tensor tensor) {
+    tensor.f32()[1] = NAN;
+    return tensor;
+  };
+  {
+    Stage stage;
+    stage.components.image_embeds = [&](const TensorView&) { return with_nan(Tensor::Zeros({1, kEmbed})); };
+    ExpectNotFinite(stage, SvdNetwork::kImageEmbeds,
+                    "encode, the picture's embedding: 1 of 2 numbers are not finite: because",
+                    [&] { Encode(stage, options); });
+  }
+  {
+    Stage stage;
+    stage.components.vae_encode = [&](const TensorView&) {
+      return with_nan(Tensor::Zeros({1, 2, 3, kChannels}));
+    };
+    ExpectNotFinite(stage, SvdNetwork::kVaeEncode,
+                    "encode, the picture's latents: 1 of 24 numbers are not finite: because",
+                    [&] { Encode(stage, options); });
+  }
+  Stage stage;
+  const SvdConditioning conditioning = Encode(stage, options);
+  const auto unet = stage.components.unet;
+  stage.components.unet = [&](const SvdUnetInput& input) {
+    Tensor result = unet(input);
+    if (stage.unet_calls.size() == 3) result.f32().back() = INFINITY;
+    return result;
+  };
+  ExpectNotFinite(stage, SvdNetwork::kUnet, "denoise, step 3 of 4: 1 of 72 numbers are not finite: because",
+                  [&] { DenoiseSvd(stage.components, conditioning, schedule, noise, options); });
+  const auto decode = stage.components.vae_decode;
+  stage.components.vae_decode = [&](const TensorView& latents) { return with_nan(decode(latents)); };
+  ExpectNotFinite(stage, SvdNetwork::kVaeDecode,
+                  "decode, frames 1 to 3 of 3: 1 of 3456 numbers are not finite: because",
+                  [&] { DecodeSvd(stage.components, noise, options); });
+  const Tensor bad = with_nan(noise.Clone());
+  EXPECT_THROW(DecodeSvd(stage.components, bad, options), Error);
+}
+
+TEST(Denoise, HeunReachesALastLevelThatIsNotZero) {
+  Stage stage;
+  SvdOptions options = SmallOptions();
+  options.sampler = "heun";
+  SchedulerConfig config = SvdSchedulerConfig();
+  config.final_sigmas_type = "sigma_min";
+  config.sigma_min = 0.5;
+  const Schedule schedule = MakeSchedule(config, 4);
+  const SvdConditioning conditioning = Encode(stage, options);
+  DenoiseSvd(stage.components, conditioning, schedule, Filled({1, 3, 2, 3, kChannels}, 2.3), options);
+  EXPECT_EQ(stage.unet_calls.size(), 8u);
+  EXPECT_NEAR(stage.unet_calls.back().timestep, 0.25 * std::log(double(schedule.sigmas.back())), 1e-6);
 }
 
 TEST(Cancel, EndsEveryStage) {

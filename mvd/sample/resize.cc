@@ -2,6 +2,7 @@
 
 #include <algorithm>
 #include <cmath>
+#include <cstring>
 
 #include "mvd/base/error.h"
 
@@ -47,11 +48,10 @@ std::optional<Fit> ParseFit(std::string_view name) {
   return std::nullopt;
 }
 
-RgbImage FrameImage(const RgbView& image, int64_t width, int64_t height, Fit fit) {
-  MVD_CHECK_EQ(int64_t(image.pixels.size()), image.width * image.height * kChannels);
-  MVD_CHECK(image.width >= 1 && image.height >= 1 && width >= 1 && height >= 1, image.width, "x",
-            image.height, " to ", width, "x", height);
-  int64_t w = image.width, h = image.height;
+FrameSizes FrameSize(int64_t image_width, int64_t image_height, int64_t width, int64_t height, Fit fit) {
+  MVD_CHECK(image_width >= 1 && image_height >= 1 && width >= 1 && height >= 1, image_width, "x",
+            image_height, " to ", width, "x", height);
+  int64_t w = image_width, h = image_height;
   const bool wider = w * height > width * h;
   if (fit == Fit::kCrop) {
     if (wider)
@@ -64,7 +64,27 @@ RgbImage FrameImage(const RgbView& image, int64_t width, int64_t height, Fit fit
     else
       w = std::max(w, RoundedDiv(h * width, height));
   }
+  return {w, h};
+}
+
+RgbImage FrameImage(const RgbView& image, int64_t width, int64_t height, Fit fit) {
+  MVD_CHECK_EQ(int64_t(image.pixels.size()), image.width * image.height * kChannels);
+  const auto [w, h] = FrameSize(image.width, image.height, width, height, fit);
   return Recentre(image, w, h);
+}
+
+RgbImage FrameImage(RgbImage image, int64_t width, int64_t height, Fit fit) {
+  const auto [w, h] = FrameSize(image.width, image.height, width, height, fit);
+  if (w > image.width || h > image.height) return Recentre(image.view(), w, h);
+  // In place: no pixel moves to the right or down.
+  const int64_t from_x = (image.width - w) / 2, from_y = (image.height - h) / 2;
+  for (int64_t y = 0; y < h; ++y) {
+    std::memmove(&image.pixels[size_t(y * w * kChannels)],
+                 &image.pixels[size_t(((from_y + y) * image.width + from_x) * kChannels)],
+                 size_t(w * kChannels));
+  }
+  image.pixels.resize(size_t(w * h * kChannels));
+  return {std::move(image.pixels), w, h};
 }
 
 RgbImage FitImage(const RgbView& image, int64_t width, int64_t height, Fit fit) {
@@ -75,8 +95,7 @@ RgbImage FitImage(const RgbView& image, int64_t width, int64_t height, Fit fit) 
 Tensor ToSignedUnit(const RgbView& image) {
   MVD_CHECK_EQ(int64_t(image.pixels.size()), image.width * image.height * kChannels);
   Tensor result({1, image.height, image.width, kChannels});
-  std::transform(image.pixels.begin(), image.pixels.end(), result.f32().begin(),
-                 [](uint8_t value) { return float(value) / 255.0f * 2.0f - 1.0f; });
+  std::transform(image.pixels.begin(), image.pixels.end(), result.f32().begin(), SignedUnit);
   return result;
 }
 

@@ -40,10 +40,20 @@ std::optional<Fit> ParseFit(std::string_view name);
 // the nearest pixel), by cutting its centre out or adding black bars; kStretch returns it as it is. This is
 // what the CLIP encoder sees.
 RgbImage FrameImage(const RgbView& image, int64_t width, int64_t height, Fit fit);
+// The same of a picture that is not needed any more: cut out in place, so that there are never two of it.
+RgbImage FrameImage(RgbImage image, int64_t width, int64_t height, Fit fit);
+
+// The size of what FrameImage makes of a picture of image_width x image_height.
+struct FrameSizes {
+  int64_t width = 0, height = 0;
+};
+FrameSizes FrameSize(int64_t image_width, int64_t image_height, int64_t width, int64_t height, Fit fit);
 
 // FrameImage, then LanczosResize. kStretch is what diffusers does.
 RgbImage FitImage(const RgbView& image, int64_t width, int64_t height, Fit fit);
 
+// An 8-bit value in [-1,1].
+inline float SignedUnit(uint8_t value) { return float(value) / 255.0f * 2.0f - 1.0f; }
 // (H,W,3) u8 -> (1,H,W,3) f32 in [-1,1].
 Tensor ToSignedUnit(const RgbView& image);
 
@@ -54,9 +64,10 @@ struct ClipPreprocessing {
   std::array<double, 3> stddev = {0.26862954, 0.26130258, 0.27577711};
 };
 
-// (N,H,W,3) f32 in [-1,1] -> (N,size,size,3), CLIP-normalised. Each axis is blurred with a Gaussian of
-// sigma = max((in/size - 1)/2, 0.001) under reflected borders and then sampled bicubically (a = -0.75,
-// corners aligned). What bicubic overshoots is kept.
+// (N,H,W,3), f32 in [-1,1] or u8 -> (N,size,size,3), CLIP-normalised. Holds little beside its result:
+// pictures may be large. Each axis is blurred with a Gaussian of sigma = max((in/size - 1)/2, 0.001) under
+// reflected borders and then sampled bicubically (a = -0.75, corners aligned). What bicubic overshoots is
+// kept.
 Tensor ClipPixels(const TensorView& image, const ClipPreprocessing& options = {});
 
 }  // namespace mvd

@@ -173,6 +173,30 @@ TEST(ClipPixels, EachPictureOfABatchAloneAndConstantsExactly) {
   }
 }
 
+// Pictures come as bytes, so that a large one is never held as floats.
+TEST(ClipPixels, BytesAsTheFloatsMadeOfThem) {
+  const RgbImage image = Noise(300, 229);
+  const Tensor got = ClipPixels({DType::kU8, {1, 229, 300, 3}, image.pixels.data()});
+  const Tensor want = ClipPixels(ToSignedUnit(image.view()));
+  EXPECT_TRUE(std::equal(want.f32().begin(), want.f32().end(), got.f32().begin()));
+}
+
+TEST(Fit, APictureThatIsNotNeededAnyMoreIsFramedInPlace) {
+  for (const Fit fit : {Fit::kCrop, Fit::kStretch, Fit::kPad}) {
+    for (const auto& [w, h] : {std::pair(37, 20), std::pair(20, 37), std::pair(32, 16)}) {
+      const RgbImage image = Noise(w, h);
+      const RgbImage want = FrameImage(image.view(), 64, 32, fit),
+                     got = FrameImage(RgbImage(image), 64, 32, fit);
+      EXPECT_EQ(got.width, want.width);
+      EXPECT_EQ(got.height, want.height);
+      EXPECT_EQ(got.pixels, want.pixels) << w << "x" << h << " " << Name(fit);
+      const FrameSizes size = FrameSize(w, h, 64, 32, fit);
+      EXPECT_EQ(size.width, want.width);
+      EXPECT_EQ(size.height, want.height);
+    }
+  }
+}
+
 TEST(ClipPixels, TheThinnestPictures) {
   for (const RgbImage& image : {Noise(1, 1), Noise(1, 900), Noise(900, 2)}) {
     const Tensor got = ClipPixels(ToSignedUnit(image.view()));

@@ -21,13 +21,14 @@ void ExpectOneOf(const std::string& file, const char* key, const std::string& va
 }
 
 void CheckSigmaRange(const SchedulerConfig& config, const std::string& file) {
-  const auto positive = [&](const char* key, const std::optional<double>& sigma) {
-    if (sigma && !(*sigma > 0 && std::isfinite(*sigma))) {
-      ThrowBadInput(file, key, ": found ", *sigma, ", expected a positive number");
-    }
+  // SVD has 0.002 and 700; from here on the samples' squares would leave f32.
+  constexpr double kLeast = 1e-6, kMost = 1e6;
+  const auto in_range = [&](const char* key, const std::optional<double>& sigma) {
+    if (sigma && !(*sigma >= kLeast && *sigma <= kMost))
+      ThrowBadInput(file, key, ": found ", *sigma, ", expected ", kLeast, " to ", kMost);
   };
-  positive("sigma_min", config.sigma_min);
-  positive("sigma_max", config.sigma_max);
+  in_range("sigma_min", config.sigma_min);
+  in_range("sigma_max", config.sigma_max);
   if (config.sigma_min && config.sigma_max && *config.sigma_min >= *config.sigma_max) {
     ThrowBadInput(file, "sigma_min: found ", *config.sigma_min, ", expected less than sigma_max, ",
                   *config.sigma_max);
@@ -65,6 +66,10 @@ void CheckConfig(const SchedulerConfig& config, const std::string& file) {
     ThrowBadInput(file, "rescale_betas_zero_snr: found true, expected false");
   if (config.use_karras_sigmas && config.use_exponential_sigmas) {
     ThrowBadInput(file, "use_karras_sigmas: found true beside use_exponential_sigmas, expected one of them");
+  }
+  if (config.steps_offset < 0 || config.steps_offset > config.num_train_timesteps) {
+    ThrowBadInput(file, "steps_offset: found ", config.steps_offset, ", expected 0 to num_train_timesteps, ",
+                  config.num_train_timesteps);
   }
   CheckSigmaRange(config, file);
 }
@@ -188,7 +193,8 @@ std::vector<double> KarrasSigmas(double sigma_min, double sigma_max, int64_t ste
 }
 
 Schedule MakeSchedule(const SchedulerConfig& config, int64_t steps, const std::string& file) {
-  if (steps < 1) ThrowUsage("num_inference_steps: found ", steps, ", expected at least 1");
+  if (steps < 1 || steps > kMaxSteps)
+    ThrowUsage("num_inference_steps: found ", steps, ", expected 1 to ", kMaxSteps);
   CheckConfig(config, file);
   const std::vector<float> train = TrainSigmas(config);
 
@@ -209,6 +215,7 @@ Schedule MakeSchedule(const SchedulerConfig& config, int64_t steps, const std::s
       schedule.timesteps[i] = float(TrainPosition(log_sigmas, sigmas[i]));
     }
   }
+  // The lowest training level is position 0, which is final_timestep's default.
   sigmas.push_back(config.final_sigmas_type == "zero" ? 0 : double(train.front()));
   schedule.sigmas.assign(sigmas.begin(), sigmas.end());
 
@@ -217,6 +224,8 @@ Schedule MakeSchedule(const SchedulerConfig& config, int64_t steps, const std::s
     for (size_t i = 0; i < schedule.timesteps.size(); ++i) {
       schedule.timesteps[i] = float(0.25 * std::log(double(schedule.sigmas[i])));
     }
+    if (schedule.sigmas.back() > 0)
+      schedule.final_timestep = float(0.25 * std::log(double(schedule.sigmas.back())));
   }
   const double largest = schedule.sigmas.front();
   schedule.init_noise_sigma =
@@ -228,6 +237,7 @@ float TimestepOf(const Schedule& schedule, double sigma) {
   for (size_t i = 0; i < schedule.timesteps.size(); ++i) {
     if (schedule.sigmas[i] == float(sigma)) return schedule.timesteps[i];
   }
+  if (schedule.sigmas.back() == float(sigma) && sigma > 0) return schedule.final_timestep;
   MVD_CHECK(false, "sigma ", sigma, " is not a level of the schedule");
   return 0;
 }

@@ -38,14 +38,16 @@ struct Schedule {
   std::vector<float> sigmas;     // S + 1, falling (the last two may be equal); the last one is 0 unless
                                  // final_sigmas_type is "sigma_min"
   std::vector<float> timesteps;  // S: what the network is told at sigmas[i]
+  float final_timestep = 0;      // the same at sigmas[S], where that is not 0: Heun's method asks there
   double init_noise_sigma = 1;   // standard deviation of the first sample
   std::string prediction_type;
 
   int64_t steps() const { return int64_t(timesteps.size()); }
 };
 
-// `steps` >= 1, else a usage Error. A value that is not supported or makes no sense is an Error of exit 3
-// that names `file` and the key.
+// `steps` from 1 to kMaxSteps, else a usage Error. A value that is not supported or makes no sense is an
+// Error of exit 3 that names `file` and the key.
+inline constexpr int64_t kMaxSteps = 100'000;
 Schedule MakeSchedule(const SchedulerConfig& config, int64_t steps,
                       const std::string& file = "scheduler_config.json");
 
@@ -53,7 +55,7 @@ Schedule MakeSchedule(const SchedulerConfig& config, int64_t steps,
 // sigma_max.
 std::vector<double> KarrasSigmas(double sigma_min, double sigma_max, int64_t steps, double rho = 7);
 
-// The timestep that belongs to sigmas[i] == sigma. Samplers only ask at the schedule's own levels.
+// The timestep that belongs to sigmas[i] == sigma > 0. Samplers only ask at the schedule's own levels.
 float TimestepOf(const Schedule& schedule, double sigma);
 
 }  // namespace mvd

@@ -108,6 +108,17 @@ TEST(Schedule, TimestepOfALevel) {
   const Schedule schedule = MakeSchedule(config, 5);
   EXPECT_EQ(TimestepOf(schedule, schedule.sigmas[3]), schedule.timesteps[3]);
   EXPECT_THROW(TimestepOf(schedule, 3.0), InternalError);
+  EXPECT_THROW(TimestepOf(schedule, 0), InternalError);
+  // Heun's method asks at the last level too, where that is not 0.
+  config.final_sigmas_type = "sigma_min";
+  config.sigma_min = 0.5;
+  const Schedule ends_above = MakeSchedule(config, 5);
+  ASSERT_GT(ends_above.sigmas.back(), 0);
+  EXPECT_NEAR(TimestepOf(ends_above, ends_above.sigmas.back()), 0.25 * std::log(ends_above.sigmas.back()),
+              1e-6);
+  config.timestep_type = "discrete";
+  const Schedule discrete = MakeSchedule(config, 5);
+  EXPECT_EQ(TimestepOf(discrete, discrete.sigmas.back()), 0);
 }
 
 void ExpectError(const SchedulerConfig& config, int64_t steps, Exit exit, const std::string& message) {
@@ -141,9 +152,19 @@ TEST(Schedule, UnsupportedValuesNameTheirKey) {
 
 TEST(Schedule, SenselessValues) {
   SchedulerConfig config = SvdSchedulerConfig();
-  ExpectError(config, 0, Exit::kUsage, "num_inference_steps: found 0, expected at least 1");
+  ExpectError(config, 0, Exit::kUsage, "num_inference_steps: found 0, expected 1 to 100000");
+  ExpectError(
+      config, 1'000'000'000, Exit::kUsage,
+      "num_inference_steps: found 1000000000, expected 1 to 100000");  // before anything of that size is made
+  config.steps_offset = int64_t{1} << 62;
+  ExpectError(config, 5, Exit::kBadInput,
+              "s.json: steps_offset: found 4611686018427387904, expected 0 to num_train_timesteps, 1000");
+  config = SvdSchedulerConfig();
+  config.sigma_max = 1e308;
+  ExpectError(config, 5, Exit::kBadInput, "s.json: sigma_max: found 1e+308, expected 1e-06 to 1e+06");
+  config = SvdSchedulerConfig();
   config.sigma_min = -1;
-  ExpectError(config, 5, Exit::kBadInput, "s.json: sigma_min: found -1, expected a positive number");
+  ExpectError(config, 5, Exit::kBadInput, "s.json: sigma_min: found -1, expected 1e-06 to 1e+06");
   config.sigma_min = 800;
   ExpectError(config, 5, Exit::kBadInput, "s.json: sigma_min: found 800, expected less than sigma_max, 700");
   config = SvdSchedulerConfig();

@@ -6,6 +6,7 @@
 #include <algorithm>
 
 #include "mvd/base/stopwatch.h"
+#include "mvd/base/thread_limits.h"
 #include "mvd/torch/torch_graph.h"
 #include "mvd/torch/torch_run.h"
 
@@ -16,7 +17,7 @@ namespace {
 class ScopedTorchThreads {
  public:
   explicit ScopedTorchThreads(const Threads& threads) : previous_(at::get_num_threads()) {
-    at::set_num_threads(std::max(1, threads.count));
+    at::set_num_threads(StartableThreads(threads.count));
   }
   ~ScopedTorchThreads() { at::set_num_threads(previous_); }
   ScopedTorchThreads(const ScopedTorchThreads&) = delete;
@@ -57,7 +58,7 @@ class TorchExecutor : public Executor {
     for (size_t i = 0; i < plan.graph.nodes.size(); ++i) {
       const Node& node = plan.graph.nodes[i];
       if (!plan.needed[i]) continue;
-      const int64_t bytes = size * node.shape.elements();
+      const int64_t bytes = CheckedMul(size, node.shape.elements());
       if (node.op == Op::kWeight) {
         memory.weight_bytes += bytes;
         continue;

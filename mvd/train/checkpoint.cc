@@ -7,6 +7,7 @@
 
 #include "mvd/base/atomic_file.h"
 #include "mvd/base/error.h"
+#include "mvd/base/paths.h"
 #include "mvd/train/checkpoint_files.h"
 
 namespace mvd {
@@ -24,8 +25,9 @@ void CheckRoom(const fs::path& folder, const fs::path& target, uint64_t bytes) {
   std::error_code code;
   const fs::space_info space = fs::space(folder, code);
   if (!code && space.available < bytes) {
-    ThrowBadInput(target.string(), "cannot be written: needs ", bytes, " bytes, the disk has ",
-                  space.available, " free");
+    throw Error(
+        Exit::kNotWritten, target.string(),
+        StrCat("cannot be written: needs ", bytes, " bytes, the disk has ", space.available, " free"));
   }
 }
 
@@ -36,12 +38,13 @@ void RemoveCheckpoint(const fs::path& folder) {
   fs::remove_all(folder, code);
 }
 
-// ".step-000123.4711.part" of a process that is no more.
+// ".step-000123.4711-0123456789abcdef.part" of a process that is no more.
 bool IsAbandoned(const fs::path& path) {
   const std::string name = path.filename().string();
   long long step = 0;
   int process = 0, end = 0;
-  if (std::sscanf(name.c_str(), ".step-%lld.%d.part%n", &step, &process, &end) != 2) return false;
+  if (std::sscanf(name.c_str(), ".step-%lld.%d-%*16[0-9a-f].part%n", &step, &process, &end) != 2)
+    return false;
   return size_t(end) == name.size() && process > 0 && ::kill(process, 0) != 0 && errno == ESRCH;
 }
 
@@ -59,14 +62,12 @@ CheckpointStore::CheckpointStore(const fs::path& run, CheckpointPolicy policy, N
       policy_(policy),
       note_(note ? std::move(note) : [](const std::string&) {}) {
   MVD_CHECK_GE(policy.keep, 1);
-  std::error_code code;
-  fs::create_directories(folder_, code);
-  if (code) ThrowBadInput(folder_.string(), "cannot be made: ", code.message());
+  MakeFolders(folder_);
 }
 
 fs::path CheckpointStore::Save(const CheckpointContent& content) {
   const fs::path target = folder_ / StepName(content.step);
-  if (fs::exists(target)) {
+  if (PathExists(target)) {
     try {
       VerifyCheckpoint(target);
       return target;
@@ -75,21 +76,16 @@ fs::path CheckpointStore::Save(const CheckpointContent& content) {
       RemoveCheckpoint(target);
     }
   }
-  for (const fs::directory_entry& entry : fs::directory_iterator(folder_)) {
+  for (const fs::path& entry : ListFolder(folder_)) {
     std::error_code code;
-    if (IsAbandoned(entry.path())) fs::remove_all(entry.path(), code);
+    if (IsAbandoned(entry)) fs::remove_all(entry, code);
   }
   uint64_t bytes = 0;
   for (const auto& [name, tensors] : content.files) {
     for (const auto& [tensor, view] : tensors) bytes += view.bytes();
   }
   CheckRoom(folder_, target, bytes);
-  AtomicFile whole(target);  // a folder here: removed with all inside unless committed
-  std::error_code code;
-  fs::remove_all(whole.temporary(), code);
-  if (!fs::create_directory(whole.temporary(), code)) {
-    ThrowBadInput(target.string(), "cannot be written: ", code.message());
-  }
+  AtomicFolder whole(target, Replace::kNo);
   WriteCheckpointFiles(content, whole.temporary());
   whole.Commit();
   VerifyCheckpoint(target);
@@ -99,8 +95,8 @@ fs::path CheckpointStore::Save(const CheckpointContent& content) {
 
 std::vector<fs::path> CheckpointStore::Complete() const {
   std::vector<fs::path> folders;
-  for (const fs::directory_entry& entry : fs::directory_iterator(folder_)) {
-    if (CheckpointStep(entry.path()) && entry.is_directory()) folders.push_back(entry.path());
+  for (const fs::path& entry : ListFolder(folder_)) {
+    if (CheckpointStep(entry) && IsFolder(entry)) folders.push_back(entry);
   }
   std::sort(folders.begin(), folders.end(),
             [](const fs::path& a, const fs::path& b) { return *CheckpointStep(a) < *CheckpointStep(b); });
@@ -124,8 +120,9 @@ std::optional<fs::path> CheckpointStore::Newest() const {
 
 std::optional<Checkpoint> CheckpointStore::LoadNewest() const {
   std::vector<fs::path> complete = Complete();
-  const bool any = std::any_of(fs::directory_iterator(folder_), fs::directory_iterator(),
-                               [](const auto& entry) { return CheckpointStep(entry.path()).has_value(); });
+  const std::vector<fs::path> entries = ListFolder(folder_);
+  const bool any = std::any_of(entries.begin(), entries.end(),
+                               [](const fs::path& entry) { return CheckpointStep(entry).has_value(); });
   for (; !complete.empty(); complete.pop_back()) {
     try {
       return LoadCheckpoint(complete.back());
@@ -138,9 +135,9 @@ std::optional<Checkpoint> CheckpointStore::LoadNewest() const {
 }
 
 void CheckpointStore::DropAfter(int64_t step) const {
-  for (const fs::directory_entry& entry : fs::directory_iterator(folder_)) {
-    const std::optional<int64_t> found = CheckpointStep(entry.path());
-    if (found && *found > step) RemoveCheckpoint(entry.path());
+  for (const fs::path& entry : ListFolder(folder_)) {
+    const std::optional<int64_t> found = CheckpointStep(entry);
+    if (found && *found > step) RemoveCheckpoint(entry);
   }
 }
 

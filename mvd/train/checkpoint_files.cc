@@ -5,6 +5,7 @@
 
 #include "mvd/base/atomic_file.h"
 #include "mvd/base/error.h"
+#include "mvd/base/paths.h"
 #include "mvd/io/content_hash.h"
 #include "mvd/io/json.h"
 #include "mvd/io/mapped_file.h"
@@ -63,7 +64,7 @@ void ReadTensors(const fs::path& path, const json& entry, const Take& take) {
 
 template <class Take>
 json ReadAll(const fs::path& folder, const Take& take) {
-  if (!fs::is_directory(folder)) ThrowNotFound(folder.string());
+  if (!IsFolder(folder)) ThrowNotFound(folder.string());
   const json files = ReadCheckpointManifest(folder);
   for (const auto& [name, entry] : files.items()) {
     if (name == kState) continue;
@@ -106,7 +107,7 @@ void WriteCheckpointFiles(const CheckpointContent& content, const fs::path& fold
 
 json ReadCheckpointManifest(const fs::path& folder) {
   const fs::path path = folder / kCheckpointManifest;
-  if (!fs::is_regular_file(path)) ThrowBadInput(path.string(), "is missing: the checkpoint is incomplete");
+  if (!IsRegularFile(path)) ThrowBadInput(path.string(), "is missing: the checkpoint is incomplete");
   const json manifest = ReadJsonFile(path);
   const auto fail = [&](const auto&... reason) { ThrowBadInput(path.string(), reason...); };
   if (!manifest.is_object() || manifest.value("format", json()) != kFormat) {

@@ -69,7 +69,7 @@ TEST(CheckpointKill, TheNewestCompleteOneAlwaysLoads) {
     const CheckpointStore store(folder.path, {.keep = 2});
     for (const auto& entry : std::filesystem::directory_iterator(store.folder())) {
       in_writing += entry.path().extension() == ".part" &&
-                    entry.path().string().ends_with("." + std::to_string(child) + ".part");
+                    entry.path().string().find("." + std::to_string(child) + "-") != std::string::npos;
     }
     const std::optional<Checkpoint> loaded = store.LoadNewest();
     if (!loaded) {

@@ -216,8 +216,8 @@ TEST(Checkpoint, AbandonedTemporariesGo) {
   const pid_t child = ::fork();
   if (child == 0) ::_exit(0);
   ::waitpid(child, nullptr, 0);  // a process that is no more
-  const std::string dead = ".step-000001." + std::to_string(child) + ".part";
-  const std::string alive = ".step-000001." + std::to_string(::getppid()) + ".part";
+  const std::string dead = ".step-000001." + std::to_string(child) + "-0123456789abcdef.part";
+  const std::string alive = ".step-000001." + std::to_string(::getppid()) + "-0123456789abcdef.part";
   fs::create_directory(run.store.folder() / dead);
   std::ofstream(run.store.folder() / dead / "x") << "x";
   fs::create_directory(run.store.folder() / alive);
@@ -228,7 +228,7 @@ TEST(Checkpoint, AbandonedTemporariesGo) {
 void ExpectFullDiskLosesNothing(TestRun& run, const fs::path& run_folder, const std::string& reason,
                                 const CheckpointContent& content) {
   CheckpointStore store(run_folder, {.keep = 1});
-  ExpectOneLineError(Exit::kBadInput, reason, [&] { store.Save(content); });
+  ExpectOneLineError(Exit::kNotWritten, reason, [&] { store.Save(content); });
   ExpectLoaded(*store.LoadNewest(), 1);
   std::set<std::string> left;
   for (const auto& entry : fs::directory_iterator(store.folder())) left.insert(entry.path().filename());
@@ -276,7 +276,7 @@ TEST(Checkpoint, AFullFileSystemLosesNothing) {
     // As much as is free, but a header and a manifest too many.
     const size_t free = fs::space(mounted).available;
     const Fixture tight(2, free / 4 - 20);
-    ExpectFullDiskLosesNothing(run, mounted, "cannot be written: No space left on device", tight.content);
+    ExpectFullDiskLosesNothing(run, mounted, "cannot be written: the disk is full", tight.content);
   }
   EXPECT_EQ(::umount(mounted.c_str()), 0);
 }

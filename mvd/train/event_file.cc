@@ -9,6 +9,9 @@
 #include <cstring>
 
 #include "mvd/base/error.h"
+#include "mvd/base/file_error.h"
+#include "mvd/base/output_file.h"
+#include "mvd/base/paths.h"
 
 namespace mvd {
 namespace {
@@ -98,9 +101,7 @@ std::string SessionStartEvent(double wall_time, int64_t step) {
 }
 
 EventFile::EventFile(const std::filesystem::path& folder, int64_t resume_step) {
-  std::error_code code;
-  std::filesystem::create_directories(folder, code);
-  if (code) ThrowBadInput(folder.string(), "cannot be made: ", code.message());
+  MakeFolders(folder);
   char host[256] = "host";
   ::gethostname(host, sizeof(host) - 1);
   const double now = Now();
@@ -110,7 +111,7 @@ EventFile::EventFile(const std::filesystem::path& folder, int64_t resume_step) {
     descriptor_ = ::open(path_.c_str(), O_WRONLY | O_CREAT | O_EXCL | O_APPEND | O_CLOEXEC, 0666);
     if (descriptor_ < 0 && errno != EEXIST) break;
   }
-  if (descriptor_ < 0) ThrowBadInput(path_.string(), "cannot be written: ", std::strerror(errno));
+  if (descriptor_ < 0) ThrowUnwritable(path_.string(), errno);
   Append(VersionEvent(now));
   if (resume_step > 0) Append(SessionStartEvent(now, resume_step + 1));
 }
@@ -118,14 +119,9 @@ EventFile::EventFile(const std::filesystem::path& folder, int64_t resume_step) {
 EventFile::~EventFile() { ::close(descriptor_); }
 
 void EventFile::Append(std::string_view event) {
-  const std::string record = TfRecord(event);
-  for (size_t done = 0; done < record.size();) {
-    const ssize_t wrote = ::write(descriptor_, record.data() + done, record.size() - done);
-    if (wrote < 0 && errno == EINTR) continue;
-    if (wrote <= 0)
-      ThrowBadInput(path_.string(), "cannot be written: ", std::strerror(wrote < 0 ? errno : ENOSPC));
-    done += size_t(wrote);
-  }
+  OutputFile out(descriptor_, path_.string());
+  out.Write(TfRecord(event));
+  out.Close();
 }
 
 void EventFile::Scalars(int64_t step, const std::map<std::string, double>& values) {

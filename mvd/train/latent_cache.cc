@@ -3,6 +3,7 @@
 #include <cstring>
 
 #include "mvd/base/error.h"
+#include "mvd/base/paths.h"
 #include "mvd/io/content_hash.h"
 #include "mvd/io/safetensors.h"
 
@@ -13,12 +14,6 @@ namespace {
 // Part of every key; raise it when the meaning of an entry changes.
 constexpr char kVersion[] = "latents 1";
 constexpr char kKeyMetadata[] = "key";
-
-void MakeFolder(const fs::path& folder) {
-  std::error_code code;
-  fs::create_directories(folder, code);
-  if (code) ThrowBadInput(folder.string(), "cannot be made: ", code.message());
-}
 
 Tensor CopyOf(const TensorView& view) {
   Tensor tensor(view.shape, view.dtype);
@@ -32,7 +27,7 @@ LatentCache::LatentCache(fs::path folder, std::string autoencoder_hash, std::str
     : folder_(std::move(folder)),
       autoencoder_hash_(std::move(autoencoder_hash)),
       options_(std::move(options)) {
-  MakeFolder(folder_);
+  MakeFolders(folder_);
 }
 
 std::string LatentCache::Key(const TrainingClip& clip) const {
@@ -52,8 +47,7 @@ fs::path LatentCache::FileOf(const std::string& key) const {
 
 std::optional<LatentTensors> LatentCache::Get(const std::string& key) {
   const fs::path path = FileOf(key);
-  std::error_code code;
-  if (fs::exists(path, code)) {
+  if (PathExists(path)) {
     try {
       const SafetensorsFile file = SafetensorsFile::Open(path);
       // A file that was renamed is not the entry of its new name.
@@ -74,7 +68,7 @@ std::optional<LatentTensors> LatentCache::Get(const std::string& key) {
 
 void LatentCache::Put(const std::string& key, const LatentTensors& latents) {
   const fs::path path = FileOf(key);
-  MakeFolder(path.parent_path());
+  MakeFolders(path.parent_path());
   std::map<std::string, TensorView> views;
   for (const auto& [name, tensor] : latents) views.emplace(name, tensor.view());
   WriteSafetensors(path, views, {{kKeyMetadata, key}});

@@ -10,6 +10,8 @@
 
 #include "mvd/base/atomic_file.h"
 #include "mvd/base/error.h"
+#include "mvd/base/file_error.h"
+#include "mvd/base/paths.h"
 #include "mvd/io/json.h"
 
 namespace mvd {
@@ -64,7 +66,7 @@ json SigmaBins::ToJson() const {
 }
 
 int64_t CutMetrics(const std::filesystem::path& file, int64_t step) {
-  if (!std::filesystem::exists(file)) return 0;
+  if (!PathExists(file)) return 0;
   const std::string text = ReadFile(file, kMaxLogBytes);
   std::string kept;
   int64_t removed = 0;
@@ -86,12 +88,10 @@ int64_t CutMetrics(const std::filesystem::path& file, int64_t step) {
 
 MetricsLog::MetricsLog(const std::filesystem::path& run, const MetricsOptions& options)
     : path_(run / "metrics.jsonl"), options_(options), last_step_(options.resume_step) {
-  std::error_code code;
-  std::filesystem::create_directories(run, code);
-  if (code) ThrowBadInput(run.string(), "cannot be made: ", code.message());
+  MakeFolders(run);
   CutMetrics(path_, options.resume_step);
   descriptor_ = ::open(path_.c_str(), O_WRONLY | O_CREAT | O_APPEND | O_CLOEXEC, 0666);
-  if (descriptor_ < 0) ThrowBadInput(path_.string(), "cannot be written: ", std::strerror(errno));
+  if (descriptor_ < 0) ThrowUnwritable(path_.string(), errno);
   if (options.tensorboard) events_ = std::make_unique<EventFile>(run / "tensorboard", options.resume_step);
 }
 
@@ -112,9 +112,7 @@ void MetricsLog::Write(const StepMetrics& metrics) {
   const std::string text = line.dump(-1, ' ', false, json::error_handler_t::replace) + '\n';
   // One write: a line is whole, or it is the file's last and cut at the next start.
   const ssize_t wrote = ::write(descriptor_, text.data(), text.size());
-  if (wrote != ssize_t(text.size())) {
-    ThrowBadInput(path_.string(), "cannot be written: ", std::strerror(wrote < 0 ? errno : ENOSPC));
-  }
+  if (wrote != ssize_t(text.size())) ThrowUnwritable(path_.string(), wrote < 0 ? errno : ENOSPC);
   last_step_ = metrics.step;
   if (!events_ || metrics.step % options_.tensorboard_every) return;
   std::map<std::string, double> scalars = metrics.values;

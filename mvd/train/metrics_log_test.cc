@@ -126,7 +126,7 @@ TEST(MetricsLog, AFullDiskIsOneLineAndTheNextStartMendsTheFile) {
     MetricsLog log(folder.path, {.tensorboard = false});
     log.Write(Metrics(1, 1));
     const FileSizeLimit limit(50);  // in the second line
-    ExpectOneLineError(Exit::kBadInput,
+    ExpectOneLineError(Exit::kNotWritten,
                        "metrics.jsonl: cannot be written: ", [&] { log.Write(Metrics(2, 1)); });
   }
   EXPECT_EQ(Read(folder.path / "metrics.jsonl").size(), 50u);

@@ -1,11 +1,11 @@
 #include "mvd/train/run_config.h"
 
-#include <algorithm>
 #include <charconv>
 #include <cmath>
 
 #include "mvd/base/atomic_file.h"
 #include "mvd/base/error.h"
+#include "mvd/base/nearest.h"
 #include "mvd/io/json.h"
 
 namespace mvd {
@@ -93,20 +93,6 @@ json FromCommandLine(const Option& option, const std::string& text) {
   return text;
 }
 
-int Distance(std::string_view a, std::string_view b) {
-  std::vector<int> row(b.size() + 1);
-  for (size_t j = 0; j <= b.size(); ++j) row[j] = int(j);
-  for (size_t i = 1; i <= a.size(); ++i) {
-    int diagonal = std::exchange(row[0], int(i));
-    for (size_t j = 1; j <= b.size(); ++j) {
-      const int replaced = diagonal + (a[i - 1] != b[j - 1]);
-      diagonal = row[j];
-      row[j] = std::min({replaced, row[j] + 1, row[j - 1] + 1});
-    }
-  }
-  return row[b.size()];
-}
-
 std::string_view NameOf(std::string_view key) { return key.substr(key.find('.') + 1); }
 
 const Option* FindOption(const std::vector<Option>& options, std::string_view key) {
@@ -142,18 +128,14 @@ std::string ShowRange(const Option& option) {
 }
 
 std::string UnknownOption(const std::vector<Option>& options, std::string_view key) {
-  const Option* nearest = nullptr;
-  int best = 1000;
+  const std::string message = StrCat("key '", Printable(key, 80), "' is unknown");
+  std::vector<std::string> keys;
   for (const Option& option : options) {
     // The right name in a wrong section is the commonest slip.
-    const bool same_name = NameOf(option.key) == NameOf(key);
-    const int distance = same_name ? 1 : Distance(key.substr(0, 80), option.key);
-    if (distance < best) best = distance, nearest = &option;
+    if (NameOf(option.key) == NameOf(key)) return message + ", did you mean '" + option.key + "'?";
+    keys.push_back(option.key);
   }
-  std::string message = StrCat("key '", Printable(key, 80), "' is unknown");
-  if (nearest && best <= std::max(2, int(key.size()) / 3))
-    message += ", did you mean '" + nearest->key + "'?";
-  return message;
+  return message + DidYouMean(key, keys);
 }
 
 std::string SetOption(const std::vector<Option>& options, std::string_view key, const json& value) {

@@ -182,12 +182,16 @@ enum class OnResume {
   kAllowed,  // changes how long, where or how fast, not what is computed
 };
 
+// What a string names that a run reads.
+enum class Reads { kNothing, kModel, kData };
+
 struct Option {
   std::string key;                   // "optimiser.lr": section and name in TOML, the name of `--set`
   std::string meaning;               // one line
   std::string unit;                  // "steps", "samples"; empty: none
   double least = 0, most = 0;        // numbers: inclusive
   std::vector<std::string> choices;  // strings: the only values; empty: any
+  Reads reads = Reads::kNothing;     // strings: a folder that a run reads
   bool json = false;                 // a string that holds a JSON object; TOML may give a table
   OnResume on_resume = OnResume::kFixed;
   std::variant<bool*, int64_t*, double*, std::string*> value;  // into the config that was listed

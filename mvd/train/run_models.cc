@@ -3,6 +3,7 @@
 #include <filesystem>
 
 #include "mvd/base/error.h"
+#include "mvd/base/paths.h"
 #include "mvd/data/synth.h"
 #include "mvd/engine/model.h"
 
@@ -30,7 +31,7 @@ RunModels ResolveModels(const ModelSection& section) {
   models.configs.taesd = OverlaidConfig(models.configs.taesd, section.taesd, "model.taesd");
   if (!section.autoencoder.empty()) {
     models.tiny_autoencoder = true;
-    if (std::filesystem::exists(section.autoencoder)) {
+    if (PathExists(section.autoencoder)) {
       const Model autoencoder = Model::Open(section.autoencoder);
       models.configs.vae = autoencoder.configs().vae;
       models.configs.taesd = autoencoder.configs().taesd;

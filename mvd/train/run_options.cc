@@ -11,6 +11,16 @@ namespace {
 constexpr double kMany = 1e15;  // an integer range's end where nothing else bounds it; exact in f64
 constexpr OnResume kAllowed = OnResume::kAllowed;
 
+// Folders that a run reads: what they hold.
+Reads ReadsOf(std::string_view key) {
+  for (const char* model :
+       {"model.folder", "model.autoencoder", "model.image_encoder", "discriminator.backbone"})
+    if (key == model) return Reads::kModel;
+  for (const char* data : {"data.folder", "data.photos", "data.heldout"})
+    if (key == data) return Reads::kData;
+  return Reads::kNothing;
+}
+
 // Collects options of one section after another.
 struct List {
   std::vector<Option> options;
@@ -20,6 +30,7 @@ struct List {
   Option& Add(const char* name, T* value, std::string meaning) {
     Option& option = options.emplace_back();
     option.key = section + "." + name;
+    option.reads = ReadsOf(option.key);
     option.meaning = std::move(meaning);
     option.value = value;
     return option;

@@ -6,6 +6,7 @@
 #include <cmath>
 
 #include "mvd/base/error.h"
+#include "mvd/base/paths.h"
 #include "mvd/io/model_folder.h"
 #include "mvd/train/loop/losses.h"
 #include "mvd/train/loop/tensors.h"
@@ -37,7 +38,7 @@ std::string AutoencoderHash(const ModelSection& section) {
   if (!folder.empty()) {
     // Of a pipeline its autoencoder alone: the next stage's UNet, too, finds what this one's encoded.
     const std::filesystem::path vae = std::filesystem::path(folder) / "vae";
-    return ModelHash(std::filesystem::exists(vae) ? vae.string() : folder);
+    return ModelHash(PathExists(vae) ? vae.string() : folder);
   }
   return "preset " + section.preset + " " + std::to_string(section.weight_seed) + " " + section.taesd;
 }

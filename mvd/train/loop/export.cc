@@ -3,6 +3,7 @@
 #include <ATen/ATen.h>
 
 #include "mvd/base/atomic_file.h"
+#include "mvd/base/paths.h"
 #include "mvd/engine/random_weights.h"
 #include "mvd/io/json.h"
 #include "mvd/io/safetensors.h"
@@ -18,10 +19,8 @@ constexpr char kTransformersFile[] = "model.safetensors";
 // A folder made under a temporary name; on success it takes the place of `target`.
 template <class Fill>
 void WriteFolder(const fs::path& target, const Fill& fill) {
-  AtomicFile pending(target);
-  fs::create_directories(pending.temporary());
+  AtomicFolder pending(target, Replace::kYes);
   fill(pending.temporary());
-  fs::remove_all(target);
   pending.Commit();
 }
 
@@ -47,7 +46,7 @@ Parameters NoImageEncoderWeights(const ClipVisionConfig& config) {
 
 // WriteConfigs lists the tiny autoencoder as a component of its own; here it stands in for the full one.
 void NameAutoencoder(const Autoencoder& a, const fs::path& folder) {
-  fs::remove_all(folder / "taesd");
+  RemoveAll(folder / "taesd");
   nlohmann::json index = ReadJsonFile(folder / "model_index.json");
   index.erase("taesd");
   if (a.tiny) {

@@ -8,8 +8,10 @@
 #include <optional>
 
 #include "mvd/base/atomic_file.h"
+#include "mvd/base/paths.h"
 #include "mvd/base/stopwatch.h"
 #include "mvd/train/loop/adamw.h"
+#include "mvd/train/loop/checkpoint_before_end.h"
 #include "mvd/train/loop/data.h"
 #include "mvd/train/loop/reducer.h"
 #include "mvd/train/loop/run_log.h"
@@ -44,6 +46,7 @@ class Run {
 
   TrainResult Loop() {
     const RunSection& run = task_.common.run;
+    const CheckpointBeforeEnd checkpoint_first;
     if (state_.step == 0 && log_) log_->Evaluate(state_, /*first=*/true);
     while (state_.step < run.steps) {
       const Stopwatch watch;
@@ -86,8 +89,8 @@ class Run {
 
   void OpenFolder(RunMode mode) {
     // Nothing is made where a name was mistyped.
-    if (mode == RunMode::kExport && !fs::exists(folder_)) RefuseExport(folder_);
-    fs::create_directories(folder_);
+    if (mode == RunMode::kExport && !PathExists(folder_)) RefuseExport(folder_);
+    MakeFolders(folder_);
     const OutputSection& out = task_.common.output;
     store_.emplace(folder_, CheckpointPolicy{out.checkpoint_keep, out.checkpoint_keep_every}, hooks_.note);
     if (mode == RunMode::kNew && store_->Newest())

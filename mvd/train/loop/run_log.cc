@@ -4,6 +4,7 @@
 #include <c10/core/GradMode.h>
 
 #include "mvd/base/atomic_file.h"
+#include "mvd/base/paths.h"
 #include "mvd/media/image.h"
 #include "mvd/train/lr_schedule.h"
 
@@ -37,7 +38,7 @@ void RunLog::HeldOut(const RunState& state, const Parameters& weights) {
 }
 
 void RunLog::Samples(const RunState& state, const Parameters& weights) {
-  fs::create_directories(folder_ / "samples");
+  MakeFolders(folder_ / "samples");
   const SampleReport report = task_.samples(weights, state.step, folder_ / "samples");
   const std::string sheet = ReadFile(report.sheet, size_t{1} << 30);
   const ImageSize size = PngSize(sheet);

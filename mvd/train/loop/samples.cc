@@ -132,7 +132,8 @@ SampleReport SampleClips(DiffusionModel& m, const SvdUnetConfig& unet, const Par
     report.data_motion += MotionMagnitude(real.f32(), clip.frames) / double(clips.size());
     report.copy_ratio += FirstFrameCopyRatio(made.f32(), real.f32(), clip.frames) / double(clips.size());
     const Clip frames = FramesFromFloat(made.f32(), clip.frames, clip.height, clip.width, clip.fps);
-    WriteClip(frames, folder / StrCat(StepName(step), "-", i, ExtensionOf(format)), format, "");
+    WriteClip(frames, folder / StrCat(StepName(step), "-", i, ExtensionOf(format)), format, "",
+              Replace::kYes);
     rows.push_back(std::move(real));
     rows.push_back(std::move(made));
   }

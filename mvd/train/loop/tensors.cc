@@ -11,6 +11,7 @@
 
 #include "mvd/base/error.h"
 #include "mvd/base/parallel.h"
+#include "mvd/base/thread_limits.h"
 
 namespace mvd {
 
@@ -77,7 +78,7 @@ void CopyInto(const std::map<std::string, Tensor>& stored, const std::string& fi
 }
 
 void PrepareTorch(int64_t threads) {
-  at::set_num_threads(threads > 0 ? int(threads) : HardwareThreads());
+  at::set_num_threads(StartableThreads(threads > 0 ? int(threads) : HardwareThreads()));
 #ifdef __GLIBC__
   mallopt(M_MMAP_MAX, 0);
   mallopt(M_TRIM_THRESHOLD, std::numeric_limits<int>::max());

@@ -1,0 +1,35 @@
+// Latents in a file, with the recipe of the clip that they become. They are what a run has computed for the
+// longest: whatever fails after them, they are kept.
+#pragma once
+
+#include <cstdint>
+#include <filesystem>
+#include <string>
+#include <vector>
+
+#include "mvd/base/atomic_file.h"
+#include "mvd/base/tensor.h"
+
+namespace mvd::cli {
+
+// The name that stands for latents among the formats, and the tensor's in their file.
+inline constexpr char kLatentsName[] = "latents";
+inline constexpr char kLatentsExtension[] = ".safetensors";
+
+// `latents` (1,T,h,w,C) are stored as (1,T,C,h,w). Errors as WriteSafetensors.
+void WriteLatents(const Tensor& latents, const std::filesystem::path& target, const std::string& recipe,
+                  Replace replace);
+
+// (1,T,h,w,C). Error(kBadInput) where the file holds no latents of `channels`.
+Tensor ReadLatents(const std::filesystem::path& path, int64_t channels);
+// The recipe in their file; empty where they come from elsewhere.
+std::string ReadLatentsRecipe(const std::filesystem::path& path);
+
+// Writes latents into the first of `folders` that takes them, under a name that is free:
+// NAME.latents.safetensors, NAME.latents-2.safetensors, ... Returns where. Throws the first failure where no
+// folder takes them.
+std::filesystem::path KeepLatents(const Tensor& latents, const std::string& name,
+                                  const std::vector<std::filesystem::path>& folders,
+                                  const std::string& recipe);
+
+}  // namespace mvd::cli
