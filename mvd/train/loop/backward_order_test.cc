@@ -50,11 +50,8 @@ void ExpectSentAsMade(const TrainTask& task, const std::vector<TrainingItem>& it
   EXPECT_EQ(std::set<std::string>(task.backward_order.begin(), task.backward_order.end()).size(),
             task.trained.size());
   const double waiting = WaitingShare(task.backward_order, made);
-  std::vector<std::string> alphabet;
-  for (auto it = task.trained.rbegin(); it != task.trained.rend(); ++it) alphabet.push_back(it->first);
-  std::printf("  %s: %.4f, against the alphabet %.4f\n", task.kind.c_str(), waiting,
-              WaitingShare(alphabet, made));
-  EXPECT_LT(waiting, 0.02) << task.kind;
+  // 0.006 to 0.035; in reverse alphabetical order 0.21 to 0.41.
+  EXPECT_LT(waiting, 0.05) << task.kind;
 }
 
 TEST(BackwardOrder, IsThatOfTheGradients) {

@@ -8,8 +8,9 @@
 
 namespace mvd {
 
-// While it lives, the process does not end after a signal: the first one cancels the run, which ends after its
-// step and its checkpoint, and further ones wait for that. A launcher and a terminal often send one twice.
+// While it lives, the process does not end after a signal: the first one cancels the run, which ends after
+// its step and its checkpoint, and further ones wait for that. A launcher and a terminal often send one
+// twice.
 class CheckpointBeforeEnd {
  public:
   CheckpointBeforeEnd();
