@@ -1,9 +1,8 @@
-#include "mvd/cli/generate_plan.h"
-
 #include <gtest/gtest.h>
 
 #include "mvd/base/atomic_file.h"
 #include "mvd/base/error_testing.h"
+#include "mvd/cli/generate_plan.h"
 #include "mvd/cli/generate_recipe.h"
 #include "mvd/cli/picture.h"
 

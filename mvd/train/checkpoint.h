@@ -1,5 +1,5 @@
-// Checkpoints of a run: RUN/checkpoints/step-000123, a folder that appears whole or not at all and that
-// nobody believes before its manifest, written last, matches every byte. The previous ones go only after the
+// Checkpoints of a run: RUN/checkpoints/step-000123, a folder that appears whole or not at all. It counts
+// only if its manifest, which is written last, matches every byte. Previous ones are removed only after the
 // new one was read back, and only where a manifest proves that they are checkpoints: other folders and files
 // in RUN/checkpoints stay, whatever their names.
 #pragma once
@@ -24,9 +24,10 @@ struct CheckpointContent {
   int64_t step = 0;
   // One safetensors file each: "unet", "ema", "adam", ...: plain names without an extension.
   std::map<std::string, TensorViews> files;
-  // Whatever the loop must find again: samples seen, RNG, data position, config, health. `step` is added.
+  // Everything else that the loop needs to continue: samples seen, data positions, options, health. `step` is
+  // added.
   nlohmann::json state = nlohmann::json::object();
-  // For the safetensors' __metadata__: what the weights are and how they were made.
+  // The safetensors files' __metadata__: what the weights are and how they were made.
   std::map<std::string, std::string> metadata;
 };
 
@@ -43,7 +44,7 @@ struct CheckpointPolicy {
   int64_t keep_every = 0;  // steps whose multiples are never removed; 0: none
 };
 
-// Called with one line each: what was skipped, what is missing, what was fallen back to.
+// Called with one line each: what was skipped, what is missing, which older checkpoint is used instead.
 using Note = std::function<void(const std::string&)>;
 
 // All functions throw Error(kBadInput) of one line naming file, tensor and reason.

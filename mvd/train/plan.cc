@@ -187,12 +187,13 @@ std::vector<NetworkPlan> PlanDiffusion(const DiffusionConfig& config, const RunM
                                    config.image_encoder == "train" ? Role::kTrained : Role::kFrozen,
                                    config.run));
   }
-  // A clip's frames and the first one again with its noise, in one call for each clip.
+  // A clip's frames and the first one again with its noise, as many in a call as FramesAtOnce says.
   const int64_t images = config.data.latent_cache.empty() ? frames + 1 : 1;
-  const Graph encode = FindComponent(encoder).build(c, {images, 1, config.data.height, config.data.width});
+  const int64_t at_once = std::min(images, FramesAtOnce(config.data.height, config.data.width));
+  const Graph encode = FindComponent(encoder).build(c, {at_once, 1, config.data.height, config.data.width});
   NetworkPlan autoencoder = PlanNetwork("autoencoder's encoder", encode, Role::kFrozen, config.run);
-  autoencoder.forward_flops *= batch;
-  autoencoder.step_flops *= batch;
+  autoencoder.forward_flops = autoencoder.forward_flops / at_once * images * batch;
+  autoencoder.step_flops = autoencoder.forward_flops;
   networks.push_back(autoencoder);
   return networks;
 }
@@ -215,13 +216,21 @@ RunPlan PlanRun(const AdversarialConfig& config, int64_t processes) {
   const Graph encoder = UnetOf(unet, models, config, {.encoder_taps = TapsOf(config)});
   NetworkPlan backbone = PlanNetwork("discriminator's backbone", encoder, Role::kPassedThrough, config.run);
   backbone.step_flops += backbone.forward_flops;  // real clips too, without gradients
+  // What R1 differentiates twice is never recomputed, and its gradient is kept as its values are.
+  RunSection all_kept = config.run;
+  all_kept.recompute_segments = 0;
+  const bool penalty = config.r1 > 0;
+  if (penalty && config.r1_on == "input") {
+    const NetworkPlan real = PlanNetwork("", encoder, Role::kPassedThrough, all_kept);
+    backbone.activation_bytes += 2 * real.activation_bytes;
+  }
   networks.push_back(backbone);
   NetworkPlan heads =
       PlanNetwork("discriminator's heads",
                   BuildClipHeads(OutputShapes(encoder), unet.cross_attention_dim[0], HeadsOf(config)),
-                  Role::kTrained, config.run);
+                  Role::kTrained, all_kept);
   // They judge real clips, made ones for themselves, and those again for the generator.
-  heads.step_flops *= 3, heads.activation_bytes *= 3;
+  heads.step_flops *= 3, heads.activation_bytes *= penalty ? 4 : 3;
   networks.push_back(heads);
   return Summarise(config, models.origin, std::move(networks), processes);
 }
