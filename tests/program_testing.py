@@ -15,7 +15,7 @@ SMALL = ["--preset", "svd-tiny", "--height", "64", "--width", "96", "--frames", 
 
 
 def run(*args, env=None, cwd=None):
-    return subprocess.run([PROGRAM, *map(str, args)], capture_output=True, text=True, stdin=subprocess.DEVNULL,
+    return subprocess.run([PROGRAM, *map(str, args)], capture_output=True, text=True, errors="surrogateescape", stdin=subprocess.DEVNULL,
                           env={**os.environ, **(env or {})}, cwd=cwd, timeout=600)
 
 

@@ -73,7 +73,8 @@ void MakeFolders(const fs::path& folder) {
     for (fs::path part = folder; !part.empty() && part != part.parent_path(); part = part.parent_path()) {
       const auto status = StatOf(part);
       if (status && !S_ISDIR(status->st_mode))
-        ThrowBadInput(part.string(), "is ", FileKind(status->st_mode), ", expected a folder");
+        throw Error(Exit::kUsage, part.string(),
+                    StrCat("is ", FileKind(status->st_mode), ", expected a folder"));
     }
   }
   ThrowUnwritable(folder.string(), code.value());
