@@ -76,7 +76,7 @@ class RangeTest(ProgramTest):
             self.assertEqual(recipe["options"]["seed"], seed)
             recipes[seed] = target.read_bytes()
             again = self.folder / "again.webp"
-            self.expect(0, "generate", "--recipe", target, "-o", again, "-y")
+            self.expect(0, "generate", PHOTO, "--recipe", target, "-o", again, "-y")
             self.assertEqual(again.read_bytes(), target.read_bytes())
         self.assertEqual(len(set(recipes.values())), 2)
 
