@@ -16,7 +16,8 @@ help:
 	@echo "make package   a tarball that runs where nothing is installed: build/package/"
 	@echo "make test-torch     the tests with LibTorch: the torch executor and training"
 	@echo "make test-portable  LibTorch and header-only libraries alone (docs/building.md)"
-	@echo "make format | lint | asan | tsan | bench | fuzz | docs | clean"
+	@echo "make docs      the documents as a site with search: build/site (mkdocs-material from PyPI)"
+	@echo "make format | lint | asan | tsan | bench | fuzz | clean"
 
 setup-clips:
 	@tools/setup.sh clips
@@ -92,6 +93,9 @@ asan tsan: setup-test
 	$(call configure,$@,-DMVD_TESTS=ON)
 	$(call compile,$@)
 	@cd build/$@ && ctest --output-on-failure -L fast
+
+docs:
+	@tools/site.sh
 
 bench: build
 	@$(BIN) bench --preset svd --component unet --height 256 --width 512

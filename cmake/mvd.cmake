@@ -26,22 +26,29 @@ if(MVD_CCACHE)  # what ccache asks for where headers are precompiled
   set(CMAKE_CXX_COMPILER_LAUNCHER ${CMAKE_COMMAND} -E env CCACHE_SLOPPINESS=pch_defines,time_macros ${MVD_CCACHE})
 endif()
 
-# mvd_precompile(TARGET NAME HEADERS...): TARGET is compiled at -O1 with the headers precompiled, once per NAME. LibTorch's
-# targets bring definitions that no shared precompiled header has: with them each file reads its headers itself.
+# mvd_precompile(TARGET NAME [HEADER header] [LIBRARY library]): TARGET is compiled at -O1; its header, which the library
+# brings, and the usual ones are precompiled, once per NAME. LibTorch's targets bring definitions that no shared precompiled header has: with them each
+# file reads its headers itself.
 function(mvd_precompile target name)
+  cmake_parse_arguments(ARG "" "HEADER;LIBRARY" "" ${ARGN})
   target_compile_options(${target} PRIVATE -O1)
+  if(CMAKE_CXX_COMPILER_ID STREQUAL "GNU" AND CMAKE_CXX_COMPILER_VERSION VERSION_LESS 13)
+    target_compile_options(${target} PRIVATE -Wno-stringop-overflow -Wno-array-bounds)  # false alarms on std::string at -O1
+  endif()
   if(MVD_TORCH)
     return()
   endif()
+  set(openmp)
+  if(TARGET OpenMP::OpenMP_CXX)  # its flag has to be the same for the header and for what reads it
+    set(openmp OpenMP::OpenMP_CXX)
+  endif()
+  target_link_libraries(${target} PRIVATE ${openmp})
   if(NOT TARGET mvd_headers_${name})
     file(WRITE ${PROJECT_BINARY_DIR}/headers_${name}.cc "// Compiled for its precompiled header.\n")
     add_library(mvd_headers_${name} OBJECT EXCLUDE_FROM_ALL ${PROJECT_BINARY_DIR}/headers_${name}.cc)
     target_compile_options(mvd_headers_${name} PRIVATE -O1)
-    target_link_libraries(mvd_headers_${name} PRIVATE mvd_json_headers mvd_cli11_headers)
-    if(TARGET OpenMP::OpenMP_CXX)
-      target_link_libraries(mvd_headers_${name} PRIVATE OpenMP::OpenMP_CXX)
-    endif()
-    target_precompile_headers(mvd_headers_${name} PRIVATE ${ARGN} <algorithm> <filesystem> <fstream> <functional> <iostream>
+    target_link_libraries(mvd_headers_${name} PRIVATE mvd_json_headers ${openmp} ${ARG_LIBRARY})
+    target_precompile_headers(mvd_headers_${name} PRIVATE ${ARG_HEADER} <algorithm> <filesystem> <fstream> <functional> <iostream>
       <map> <optional> <sstream> <string> <variant> <vector> <nlohmann/json.hpp>)
   endif()
   target_precompile_headers(${target} REUSE_FROM mvd_headers_${name})
@@ -105,7 +112,7 @@ function(mvd_test name)
   find_package(GTest REQUIRED)
   add_executable(mvd_${name} ${ARG_SOURCES})
   target_link_libraries(mvd_${name} PRIVATE ${ARG_DEPS} mvd_source_dir GTest::gtest_main)
-  mvd_precompile(mvd_${name} gtest <gtest/gtest.h>)
+  mvd_precompile(mvd_${name} gtest HEADER <gtest/gtest.h> LIBRARY GTest::gtest)
   add_test(NAME ${name} COMMAND mvd_${name} WORKING_DIRECTORY ${PROJECT_BINARY_DIR})
   set_tests_properties(${name} PROPERTIES LABELS ${ARG_LABEL})
 endfunction()

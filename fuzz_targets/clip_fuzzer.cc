@@ -1,5 +1,5 @@
-// Any bytes as a clip (mp4, webm, gif, WebP, y4m and the others that libav is allowed), with the recipe in its metadata: an
-// Error of one line, or frames of one size.
+// Any bytes as a clip (mp4, webm, gif, WebP, y4m and the others that libav is allowed), with the recipe in
+// its metadata: an Error of one line, or frames of one size.
 #include "fuzz_targets/fuzzing.h"
 #include "mvd/media/clip.h"
 

@@ -1,5 +1,5 @@
-// Any text as each config.json that a model folder holds: an Error of one line, or a config that is the same when written
-// and read again, and whose graph can be built and verified where it is small.
+// Any text as each config.json that a model folder holds: an Error of one line, or a config that is the same
+// when written and read again, and whose graph can be built and verified where it is small.
 #include "fuzz_targets/fuzzing.h"
 #include "mvd/io/json.h"
 #include "mvd/models/clip_vision.h"

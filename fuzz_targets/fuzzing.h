@@ -1,4 +1,5 @@
-// What the fuzz targets share: an input is refused with one line and the exit code for bad input, or it is taken.
+// What the fuzz targets share: an input is refused with one line and the exit code for bad input, or it is
+// taken.
 #pragma once
 
 #include <sys/mman.h>

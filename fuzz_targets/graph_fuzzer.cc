@@ -1,4 +1,5 @@
-// Any text as a graph: an Error of one line, or a graph that verifies and is the same when printed and parsed again.
+// Any text as a graph: an Error of one line, or a graph that verifies and is the same when printed and parsed
+// again.
 #include "fuzz_targets/fuzzing.h"
 #include "mvd/ir/text.h"
 

@@ -8,7 +8,8 @@ extern "C" int LLVMFuzzerTestOneInput(const uint8_t* data, size_t size) {
   mvd::BadInputAtMost([&] {
     for (const auto& [tensor, shard] : mvd::ParseShardIndex(text, "fuzz")) {
       // "..x" is a plain name like any other.
-      mvd::Require(shard.find_first_of(std::string("/\\\0", 3)) == shard.npos && shard != "." && shard != "..");
+      mvd::Require(shard.find_first_of(std::string("/\\\0", 3)) == shard.npos && shard != "." &&
+                   shard != "..");
       mvd::Require(std::filesystem::path(shard).filename() == shard);
     }
   });

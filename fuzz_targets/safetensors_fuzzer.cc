@@ -19,10 +19,8 @@ void Check(const std::vector<uint8_t>& file) {
     Require(tensor.bytes <= file.size() - tensor.begin);
     Require(name.size() <= mvd::kMaxSafetensorsNameBytes &&
             tensor.info.shape.rank() <= mvd::kMaxSafetensorsRank);
-    const mvd::TensorView view{tensor.info.dtype, tensor.info.shape, file.data() + tensor.begin};
-    Require(view.bytes() == tensor.bytes);
-    const auto* bytes = static_cast<const uint8_t*>(view.data);
-    for (size_t i = 0; i < view.bytes(); ++i) sum = uint8_t(sum + bytes[i]);
+    Require(mvd::CheckedBytes(tensor.info.shape, tensor.type->bits) == tensor.bytes);
+    for (uint64_t i = 0; i < tensor.bytes; ++i) sum = uint8_t(sum + file[tensor.begin + i]);
     total += tensor.bytes;
   }
   Require(header.data_begin + total == file.size());

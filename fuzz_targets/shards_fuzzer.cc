@@ -1,5 +1,6 @@
-// A shards.json and a shard of any content, parted by the first NUL byte pair: an Error of one line, or samples that can be
-// read or are refused one by one. A '@' in the JSON's place of a shard's size stands for the size that the shard has.
+// A shards.json and a shard of any content, parted by the first NUL byte pair: an Error of one line, or
+// samples that can be read or are refused one by one. A '@' in the JSON's place of a shard's size stands for
+// the size that the shard has.
 #include <stdlib.h>
 
 #include <fstream>

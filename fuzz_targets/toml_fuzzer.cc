@@ -1,4 +1,5 @@
-// Any text as a training run's TOML file: an Error of one line, or options that are the same when written and read again.
+// Any text as a training run's TOML file: an Error of one line, or options that are the same when written and
+// read again.
 #include "fuzz_targets/fuzzing.h"
 #include "mvd/train/run_config.h"
 

@@ -237,11 +237,15 @@ class FolderTest : public testing::Test {
 TEST_F(FolderTest, WhatIsWrittenIsAModel) {
   Edit(model_ / "unet/config.json", [](auto& json) { json["_name_or_path"] = "mine"; });
   std::ofstream(model_ / "LICENSE.md") << "terms";
-  // As in the Hub's cache: the files are links to elsewhere.
+  // As in the Hub's cache: the files are links to its blobs.
   const fs::path vae = "vae/diffusion_pytorch_model.safetensors";
-  fs::rename(model_ / vae, folder_.path() / "blob");
-  fs::create_symlink(folder_.path() / "blob", model_ / vae);
-  Compress(model_, out_);
+  const fs::path cache = folder_.path() / "models--org--name", snapshot = cache / "snapshots/12ab";
+  fs::create_directories(cache / "blobs");
+  fs::create_directories(cache / "snapshots");
+  fs::rename(model_, snapshot);
+  fs::rename(snapshot / vae, cache / "blobs/0123");
+  fs::create_symlink(cache / "blobs/0123", snapshot / vae);
+  Compress(snapshot, out_);
   const Model model = Model::Open(out_);
   EXPECT_TRUE(model.is_pipeline());
   EXPECT_EQ(model.configs().unet.compression.kept_temporal_blocks->size(), 11u);
@@ -256,7 +260,7 @@ TEST_F(FolderTest, WhatIsWrittenIsAModel) {
   EXPECT_EQ(weights.Names().size(), graph.All(Op::kWeight).size());
   EXPECT_EQ(weights.Find("conv_in.weight")->dtype, DType::kBF16);
   for (const auto& entry : fs::recursive_directory_iterator(out_)) EXPECT_FALSE(entry.is_symlink()) << entry;
-  EXPECT_EQ(fs::file_size(out_ / vae), fs::file_size(folder_.path() / "blob"));
+  EXPECT_EQ(fs::file_size(out_ / vae), fs::file_size(cache / "blobs/0123"));
   EXPECT_TRUE(fs::exists(out_ / "LICENSE.md"));
   EXPECT_EQ(ReadJsonFile(out_ / "unet/config.json")["_name_or_path"], "mine");
   ExpectOneLineError(Exit::kBadInput, "config.json: describes 'mobilevd' already",

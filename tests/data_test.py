@@ -2,22 +2,22 @@
 """`data prepare` from the outside: shards, reports, exit codes. Usage: data_test.py PROGRAM SOURCE [unittest args]"""
 import hashlib
 import json
+import os
 import pathlib
 import shutil
+import signal
 import subprocess
-import sys
 import tarfile
-import tempfile
+import time
 import unittest
 
-PROGRAM = pathlib.Path(sys.argv[1]).resolve()
-SOURCE = pathlib.Path(sys.argv[2]).resolve()
-PHOTO = SOURCE / "testdata/photos/chelsea.jpg"
+from program_testing import PHOTO, PROGRAM, ProgramTest, main
+
 SMALL = ["--height", "64", "--width", "128"]
 
 
 def ffmpeg(*args):
-    subprocess.run(["ffmpeg", "-v", "error", "-y", *map(str, args)], check=True)
+    subprocess.run(["ffmpeg", "-v", "error", "-y", *map(str, args)], check=True, stdin=subprocess.DEVNULL)
 
 
 def moving(path, seconds=2.2, rate=25, source="testsrc2", options=()):
@@ -37,21 +37,17 @@ def read_shards(folder):
 
 
 @unittest.skipUnless(shutil.which("ffmpeg"), "ffmpeg makes the clips")
-class PrepareTest(unittest.TestCase):
+class PrepareTest(ProgramTest):
     def setUp(self):
-        self.folder = pathlib.Path(tempfile.mkdtemp())
-        self.addCleanup(shutil.rmtree, self.folder)
+        super().setUp()
         self.clips = self.folder / "in"
         self.clips.mkdir()
         self.out = self.folder / "out"
 
-    def prepare(self, code, *args):
-        result = subprocess.run([PROGRAM, "data", "prepare", self.clips, "-o", self.out, *SMALL, *map(str, args), "--json"],
-                                capture_output=True, text=True, stdin=subprocess.DEVNULL, timeout=300)
-        self.assertEqual(result.returncode, code, result.stdout + result.stderr)
-        report = json.loads(result.stdout)
+    def prepare(self, code, *args, **kwargs):
+        result = self.expect(code, "data", "prepare", self.clips, "-o", self.out, *SMALL, *args, "--json", **kwargs)
         lines = [line for line in result.stderr.splitlines() if line.startswith("mobilevd: ")]
-        return report, lines
+        return json.loads(result.stdout), lines
 
     def only_failure(self, name, words):
         """With one good clip beside it: exit 7, one line with the file and the reason, the good one kept."""
@@ -112,7 +108,7 @@ class PrepareTest(unittest.TestCase):
         self.assertIn("three.mp4: is too short", lines[0])
         self.assertIn("gives no clip: of 2 files 1 failed", lines[1])
         self.assertIn("1 clips are frozen", lines[1])
-        self.assertFalse((self.out / "shards.json").exists())
+        self.assertFalse(self.out.exists())
 
     def test_bad_metadata_line(self):
         moving(self.clips / "good.mp4")
@@ -184,19 +180,185 @@ class PrepareTest(unittest.TestCase):
         (about, pixels), = read_shards(self.out)
         self.assertEqual((about["frames"], len(pixels)), (1, 64 * 128 * 3))
 
-    def test_an_output_in_use_is_left_alone(self):
+    def contents(self):
+        return {p.name: p.read_bytes() for p in self.out.iterdir()}
+
+    def test_a_set_is_replaced_by_force_alone(self):
         moving(self.clips / "a.mp4")
         self.prepare(0)
-        before = (self.out / "shard-000000.tar").stat().st_mtime_ns
+        before = self.contents()
         _, lines = self.prepare(2)
         self.assertIn("holds shards already", lines[0])
-        self.assertEqual((self.out / "shard-000000.tar").stat().st_mtime_ns, before)
-        self.prepare(0, "--force")
-        # What an interrupted run leaves: shards without their list.
-        (self.out / "shards.json").unlink()
-        (self.out / "shard-000007.tar").write_bytes(b"old")
+        self.assertEqual(self.contents(), before)
+        moving(self.clips / "b.mp4", source="mandelbrot")
+        report, lines = self.prepare(0, "--force")
+        self.assertEqual((report["clips"], lines), (2, []))
+        # The old set stood to the end, so that the new one has the next free number; nothing else is left of it.
+        self.assertEqual(sorted(self.contents()), ["shard-000001.tar", "shards.json"])
+        self.assertEqual(len(read_shards(self.out)), 2)
+
+    def test_nobody_elses_file_is_touched(self):
+        """Neither by a run that fails nor by one that replaces a set."""
+        self.out.mkdir()
+        for name in ("shard-cats.tar", "shard-000000.tar", "notes.txt"):
+            (self.out / name).write_text("mine")
+        mine = self.contents()
+        (self.clips / "void.mp4").touch()
+        for force in ([], ["--force"]):
+            self.prepare(3, *force)
+            self.assertEqual(self.contents(), mine)
+        moving(self.clips / "a.mp4")
+        for force in ([], ["--force"]):
+            self.prepare(7, *force)
+            after = self.contents()
+            self.assertEqual({name: after[name] for name in mine}, mine)
+            self.assertEqual(len(after), len(mine) + 2)
+
+    def test_a_failed_run_leaves_the_old_set_whole(self):
+        moving(self.clips / "a.mp4")
         self.prepare(0)
-        self.assertEqual(sorted(p.name for p in self.out.iterdir()), ["shard-000000.tar", "shards.json"])
+        before = self.contents()
+        (self.clips / "a.mp4").write_bytes(b"")
+        report, lines = self.prepare(3, "--force")
+        self.assertEqual(self.contents(), before)
+
+    def test_a_changed_file_of_the_old_set_is_left_and_told(self):
+        moving(self.clips / "a.mp4")
+        self.prepare(0)
+        (self.out / "shard-000000.tar").write_text("mine")
+        _, lines = self.prepare(0, "--force")
+        self.assertEqual(len(lines), 1)
+        self.assertIn("shard-000000.tar: is left", lines[0])
+        self.assertEqual((self.out / "shard-000000.tar").read_text(), "mine")
+        self.assertEqual(len(read_shards(self.out)), 1)
+
+    def test_a_list_that_is_not_ours_is_never_replaced(self):
+        moving(self.clips / "a.mp4")
+        self.out.mkdir()
+        for text in ('{"mine": 1}', "not JSON", '{"format": "mobilevd shards 1", "shards": [{"file": "\udcff.tar"}]}'):
+            (self.out / "shards.json").write_bytes(text.encode(errors="surrogateescape"))
+            before = self.contents()
+            _, lines = self.prepare(2, "--force")
+            self.assertEqual(len(lines), 1)
+            self.assertIn("not a list that data prepare wrote", lines[0])
+            self.assertEqual(self.contents(), before)
+
+    def test_an_interrupted_run_leaves_the_old_set_and_no_debris(self):
+        for i in range(6):
+            moving(self.clips / f"{i}.mp4", seconds=4.2, options=["-vf", f"hue=h={50 * i}"])
+        self.prepare(0, "--shard-size", 1)
+        before = self.contents()
+        command = [PROGRAM, "data", "prepare", self.clips, "-o", self.out, *SMALL, "--shard-size", "1", "--force", "-q", "-t", "1"]
+        for number in (signal.SIGINT, signal.SIGTERM, signal.SIGKILL):
+            with self.subTest(number=number):
+                process = subprocess.Popen(command, stderr=subprocess.DEVNULL)
+                # Until something of the new set is there.
+                deadline = time.monotonic() + 60
+                while time.monotonic() < deadline and process.poll() is None and not list(self.out.glob(".*/*")):
+                    time.sleep(0.005)
+                process.send_signal(number)
+                self.assertNotEqual(process.wait(60), 0)
+                visible = {p.name: p.read_bytes() for p in self.out.iterdir() if not p.name.startswith(".")}
+                self.assertEqual(visible, before)
+                if number != signal.SIGKILL:
+                    self.assertEqual(sorted(p.name for p in self.out.iterdir()), sorted(before))
+        self.prepare(0, "--shard-size", 1, "--force")  # and sweeps what the killed one left
+        self.assertEqual([p.name for p in self.out.iterdir() if p.name.startswith(".")], [])
+
+    def test_synth_replaces_only_its_own_files_and_by_force_alone(self):
+        synth = ["data", "synth", "-q", "-n", 1, "--height", 48, "--width", 64, "--frames", 2, "--format", "y4m", "-o", self.out]
+        self.out.mkdir()
+        (self.out / "metadata.jsonl").write_text('{"file": "holiday.mp4", "fps": 25}\n')
+        for force in ([], ["--force"]):
+            self.fails(2, "metadata.jsonl", *synth, *force)
+        self.assertEqual((self.out / "metadata.jsonl").read_text(), '{"file": "holiday.mp4", "fps": 25}\n')
+        (self.out / "metadata.jsonl").unlink()
+        self.expect(0, *synth)
+        self.fails(2, "--force replaces it", *synth)
+        self.expect(0, *synth, "--force")
+        sheet = self.folder / "sheet.png"
+        sheet.write_text("mine")
+        self.fails(2, "sheet.png exists", "data", "synth", "--sheet", sheet)
+        self.assertEqual(sheet.read_text(), "mine")
+
+    def test_a_film_without_a_usable_shot(self):
+        # A cut every half second.
+        parts = "".join(f"[{i}:v]" for i in range(6))
+        inputs = sum((["-f", "lavfi", "-t", 0.5, "-i", f"{source}=size=320x180:rate=25"] for source in
+                      ("testsrc2", "mandelbrot", "rgbtestsrc", "testsrc2", "mandelbrot", "rgbtestsrc")), [])
+        ffmpeg(*inputs, "-filter_complex", f"{parts}concat=n=6:v=1", "-pix_fmt", "yuv420p", self.clips / "cuts.mp4")
+        _, lines = self.prepare(3)
+        self.assertEqual(len(lines), 1)
+        self.assertIn("gives no clip: of 1 files 0 failed and 1 have only short shots", lines[0])
+
+    def test_a_name_that_is_not_utf8(self):
+        moving(self.clips / "a.mp4")
+        os.rename(self.clips / "a.mp4", os.fsencode(self.clips) + b"/a\xff.mp4")
+        report, lines = self.prepare(0)
+        self.assertEqual((report["clips"], lines), (1, []))
+        (about, _), = read_shards(self.out)
+        self.assertEqual(about["source"], "a\ufffd.mp4")
+        os.rename(os.fsencode(self.clips) + b"/a\xff.mp4", os.fsencode(self.clips) + b"/\xff.mp4")
+        with open(os.fsencode(self.clips) + b"/\xff.mp4", "wb"):
+            pass
+        report, lines = self.prepare(3, "--force")
+        self.assertEqual(len(lines), 2)
+
+    def test_y4m_with_absurd_headers(self):
+        frame = b"FRAME\n" + bytes(64)
+        for name, header in (("wide", "W1000000000 H8 F25:1"), ("zero", "W0 H8 F25:1"), ("minus", "W-8 H8 F25:1"),
+                             ("huge", "W99999999999999999999 H8 F25:1"), ("norate", "W8 H8 F0:0"), ("empty", ""),
+                             ("chroma", "W8 H8 F25:1 Cnonsense"), ("aspect", "W8 H8 F25:1 A1:2000000000"),
+                             ("long", "W8 H8 F25:1 X" + "x" * 100000)):
+            with self.subTest(name):
+                for old in self.clips.iterdir():
+                    old.unlink()
+                (self.clips / f"{name}.y4m").write_bytes(b"YUV4MPEG2 " + header.encode() + b"\n" + frame * 3)
+                _, lines = self.prepare(3)
+                self.assertEqual(len(lines), 2, lines)
+                self.assertIn(f"{name}.y4m: ", lines[0])
+
+    def as_nobody(self, *args):
+        """Permissions bind everybody but root; the program may lie where nobody else may look."""
+        self.folder.chmod(0o755)
+        program = self.folder / "mobilevd"
+        if not program.exists():
+            shutil.copy(PROGRAM, program)
+        user = {"user": 65534} if os.geteuid() == 0 else {}
+        return subprocess.run([program, "data", "prepare", *map(str, args), *SMALL], capture_output=True, text=True, cwd="/", **user)
+
+    def test_no_permission(self):
+        moving(self.clips / "a.mp4")
+        self.out.mkdir()
+
+        def denied(path, *args):
+            result = self.as_nobody(*args)
+            self.assertEqual(result.returncode, 10, result.stderr)
+            lines = [line for line in result.stderr.splitlines() if line.startswith("mobilevd: ")]
+            self.assertEqual(len(lines), 1, result.stderr)
+            self.assertIn(str(path), lines[0])
+
+        self.out.chmod(0o555)
+        denied(self.out, self.clips, "-o", self.out)
+        denied(self.out / "deeper", self.clips, "-o", self.out / "deeper")
+        self.clips.chmod(0)
+        self.addCleanup(self.clips.chmod, 0o755)
+        denied(self.clips, self.clips, "-o", self.folder / "other")
+
+    def test_a_film_without_permission_is_one_failure(self):
+        moving(self.clips / "a.mp4")
+        shutil.copy(self.clips / "a.mp4", self.clips / "secret.mp4")
+        (self.clips / "secret.mp4").chmod(0)
+        (self.clips / "closed").mkdir(mode=0)
+        self.out.mkdir()
+        self.out.chmod(0o777)
+        result = self.as_nobody(self.clips, "-o", self.out)
+        self.assertEqual(result.returncode, 7, result.stderr)
+        lines = [line for line in result.stderr.splitlines() if line.startswith("mobilevd: ")]
+        self.assertEqual(len(lines), 2, result.stderr)
+        for name, line in zip(("closed: ", "secret.mp4: "), lines):
+            self.assertIn(name, line)
+            self.assertIn("ermission", line)
 
     def test_options_out_of_range(self):
         for option in (["--frames", 1], ["--fps", 0], ["--max-duplicates", 2], ["--shard-size", 0], ["--motion-bucket-id", 300]):
@@ -205,4 +367,4 @@ class PrepareTest(unittest.TestCase):
 
 
 if __name__ == "__main__":
-    unittest.main(argv=[sys.argv[0], *sys.argv[3:]], verbosity=1)
+    main()

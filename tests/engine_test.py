@@ -67,15 +67,9 @@ class ThreadsTest(ProgramTest):
         self.assertIn("GOMP_SPINCOUNT = '1000'", run("--version", env={"OMP_DISPLAY_ENV": "verbose"}).stderr)
 
     def test_more_threads_than_can_be_started(self):
-        for threads in (1024, 40000, 100000, 2**31 - 1):
-            result = run("generate", PHOTO, *SMALL, "--steps", 1, "-y", "-o", self.folder / "a.md5", "-t", threads)
+        for threads in (1024, 40000, 2**31 - 1):
+            result = run("generate", PHOTO, *SMALL, "--frames", 1, "--steps", 1, "-y", "-o", self.folder / "a.md5", "-t", threads)
             self.assertIn(result.returncode, (0, 2), result.stderr)  # it runs, or the option says its range
-        # Where the system allows few processes a run goes on with those: prlimit, which needs no rights to lower.
-        if os.geteuid() == 0:
-            return  # root is not limited
-        result = subprocess.run(["bash", "-c", 'ulimit -u 40; exec "$0" "$@"', PROGRAM, "generate", PHOTO, *SMALL, "-o",
-                                 self.folder / "b.md5", "-t", "200"], capture_output=True, text=True)
-        self.assertEqual(result.returncode, 0, result.stderr)
 
 
 class FiniteTest(ProgramTest):

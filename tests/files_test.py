@@ -40,6 +40,15 @@ class FilesTest(ProgramTest):
     def with_fault(self, fault):
         return {"LD_PRELOAD": str(SHIM), "MVD_FAULT": fault}
 
+    def null_device(self):
+        """For root a node of its own: a program that replaces it must not take the machine's."""
+        if not is_root():
+            return "/dev/null"
+        device = self.folder / "null"
+        if not device.exists():
+            os.mknod(device, 0o666 | stat.S_IFCHR, os.makedev(1, 3))
+        return device
+
     def leftovers(self):
         return [name for name in self.files() if name.endswith(".part")]
 
@@ -94,7 +103,7 @@ class ErrorsTest(FilesTest):
     def test_closed_stdout_does_not_end_up_in_a_file(self):
         out = self.folder / "a.y4m"
         command = " ".join(f"'{word}'" for word in [PROGRAM, *filled(WRITERS["generate y4m"][0], out)])
-        result = subprocess.run(["sh", "-c", f"{command} >&- 2>&1"], capture_output=True, text=True)
+        result = subprocess.run(["sh", "-c", f"{command} >&-"], capture_output=True, text=True)
         self.assertEqual(result.returncode, 9)
         self.assertEqual(len(out.read_bytes()) % (6 + 3 * 64 * 96), len(out.read_bytes().split(b"\n")[0]) + 1)
 
@@ -128,13 +137,14 @@ class TargetsTest(FilesTest):
                 self.assertTrue(stat.S_ISFIFO(fifo.stat().st_mode))
                 continue
             with self.subTest(name):
-                self.expect(0, *filled(command, "/dev/null"), "-y")
-                self.assertTrue(stat.S_ISCHR(os.stat("/dev/null").st_mode))
+                device = self.null_device()
+                self.expect(0, *filled(command, device), "-y")
+                self.assertTrue(stat.S_ISCHR(os.stat(device).st_mode))
                 fifo = self.folder / file
                 os.mkfifo(fifo)
                 process = subprocess.Popen([PROGRAM, *filled(command, fifo), "-y"], stdout=subprocess.DEVNULL, stderr=subprocess.PIPE)
                 content = fifo.read_bytes()
-                self.assertEqual(process.wait(timeout=60), 0)
+                self.assertEqual(process.wait(timeout=300), 0)
                 process.stderr.close()
                 self.assertTrue(stat.S_ISFIFO(fifo.stat().st_mode))
                 plain = self.folder / f"plain-{file}"
@@ -154,7 +164,7 @@ class TargetsTest(FilesTest):
             command = [PROGRAM, *filled(WRITERS["generate latents"][0], out)]
             processes = [subprocess.Popen([*command, "--seed", str(seed)], stdout=subprocess.DEVNULL, stderr=subprocess.PIPE,
                                           text=True, env={**os.environ, **preload}) for seed in (1, 2)]
-            errors = [process.communicate(timeout=60)[1] for process in processes]
+            errors = [process.communicate(timeout=300)[1] for process in processes]
             codes = [process.returncode for process in processes]
             self.assertEqual(sorted(codes), [0, 2], errors)
             self.assertIn("exists", errors[codes.index(2)])
@@ -174,21 +184,27 @@ class TargetsTest(FilesTest):
 class SignalTest(FilesTest):
     LONG = ["generate", PHOTO, "--preset", "svd-tiny", "--height", 512, "--width", 512, "--frames", 14, "--steps", 200]
 
+    @staticmethod
+    def is_ready(process):
+        """Whether main has begun: from there on signals are blocked, for the thread that waits for them."""
+        with open(f"/proc/{process.pid}/status") as status:
+            blocked = next(int(line.split()[1], 16) for line in status if line.startswith("SigBlk"))
+        return bool(blocked >> (signal.SIGTERM - 1) & 1)
+
     def interrupt(self, number, command, wait):
         process = subprocess.Popen([PROGRAM, *map(str, command)], stdout=subprocess.PIPE, stderr=subprocess.PIPE, text=True,
                                    preexec_fn=lambda: signal.signal(number, signal.SIG_DFL))
-        deadline = time.monotonic() + 60
-        while not wait() and process.poll() is None and time.monotonic() < deadline:
+        deadline = time.monotonic() + 300
+        while not (wait() and self.is_ready(process)) and process.poll() is None and time.monotonic() < deadline:
             time.sleep(0.005)
         self.assertIsNone(process.poll(), "ended before the signal")
         process.send_signal(number)
-        out, error = process.communicate(timeout=60)
+        out, error = process.communicate(timeout=300)
         return process.returncode, error
 
     def test_every_signal_ends_it_in_order(self):
         for number in (signal.SIGINT, signal.SIGTERM, signal.SIGHUP):
-            start = time.monotonic()
-            code, error = self.interrupt(number, [*self.LONG, "-o", self.folder / "a.mp4"], lambda: time.monotonic() > start + 1)
+            code, error = self.interrupt(number, [*self.LONG, "-o", self.folder / "a.mp4"], lambda: True)
             self.assertEqual(code, 6, error)
             self.assertEqual(error.count("cancelled"), 1)
             self.assertEqual(self.files(), [])
@@ -198,7 +214,7 @@ class SignalTest(FilesTest):
                                    stderr=subprocess.DEVNULL, preexec_fn=lambda: signal.signal(signal.SIGHUP, signal.SIG_IGN))
         time.sleep(0.1)
         process.send_signal(signal.SIGHUP)
-        self.assertEqual(process.wait(timeout=60), 0)
+        self.assertEqual(process.wait(timeout=300), 0)
 
     def test_an_interrupted_init_leaves_nothing(self):
         out = self.folder / "m"

@@ -284,6 +284,7 @@ class RecipeTest(GenerateCase):
         recipe = self.recipe_of(clip)
         self.assertEqual((recipe["image"], recipe["model"]), ("my photo.jpg", "model"))
         self.assertNotIn(str(self.folder), json.dumps(recipe))
+        self.fails(4, "give its folder with -m", "generate", photo, "--recipe", clip, "-o", self.folder / "b.webm")
 
     def test_the_picture_is_found_beside_the_clip(self):
         folder = self.photos("p.jpg")

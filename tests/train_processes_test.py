@@ -15,7 +15,8 @@ import subprocess
 import sys
 import time
 
-from train_testing import TINY, assert_equal_checkpoints, command, lines, newest, run_tests, train, worst_difference
+from train_testing import (TINY, assert_equal_checkpoints, checkpoint_steps, command, lines, newest, run_tests, train,
+                           worst_difference)
 
 TORCHRUN = os.environ.get("TORCHRUN") or shutil.which("torchrun")
 # Variables for a process's rank, its rank on the machine, and how many there are.
@@ -30,13 +31,15 @@ def free_port():
 
 
 def start_ranks(world, out, options, *flags, names=TORCHRUNS, kind="diffusion"):
+    """`out`: the run's folder, or a list with each rank's own."""
     port = free_port()
+    outs = out if isinstance(out, list) else [out] * world
 
     def environment(rank):
         mine = {names["rank"]: str(rank), names["local"]: str(rank), names["world"]: str(world)}
         return dict(os.environ, **mine, MASTER_ADDR="127.0.0.1", MASTER_PORT=str(port), SLURM_STEP_ID="0")
 
-    return [subprocess.Popen(command(kind, out, options, *flags), stdout=subprocess.PIPE, stderr=subprocess.PIPE,
+    return [subprocess.Popen(command(kind, outs[rank], options, *flags), stdout=subprocess.PIPE, stderr=subprocess.PIPE,
                              text=True, env=environment(rank)) for rank in range(world)]
 
 
@@ -106,6 +109,40 @@ def test_adversarial_processes_equal_one(tmp):
     assert sum(mixes.values()) >= 12 * 2 + 6 * 10, mixes
     importance = [{k: v for k, v in lines(tmp / name)[-1].items() if k.startswith("importance.")} for name in ("one", "two")]
     assert all(abs(v - importance[1][k]) < 1e-4 for k, v in importance[0].items())
+
+
+def finish(ranks, expect=0):
+    """What each rank wrote to stderr. All must end, and with the exit code that is expected."""
+    messages = [rank.communicate(timeout=300)[1] for rank in ranks]
+    assert all(rank.returncode == expect for rank in ranks), ([rank.returncode for rank in ranks], messages)
+    return messages
+
+
+def test_rank0_alone_sees_the_folder(tmp):
+    """The other processes may run where the run's folder is not: they get the checkpoint from rank 0, whose files alone
+    are read and written, and what is wrong with it ends all of them with one exit code."""
+    options = dict(TINY, **{"run.steps": 10, "checkpoint.steps": 4})
+    finish(start_ranks(2, tmp / "whole", options))
+    folders = [tmp / "run", tmp / "elsewhere"]
+    finish(start_ranks(2, folders, dict(options, **{"run.steps": 6})))
+    messages = finish(start_ranks(2, folders, options, "--resume"))
+    assert "continuing at step 6" in messages[0] and "continuing" not in messages[1], messages
+    assert_equal_checkpoints(tmp / "whole", tmp / "run")
+    assert not folders[1].exists(), list(folders[1].rglob("*"))
+    # Another rank's own stale checkpoints do not matter.
+    shutil.copytree(tmp / "run" / "checkpoints" / "step-000008", folders[1] / "checkpoints" / "step-000008")
+    longer = dict(options, **{"run.steps": 12})
+    assert "continuing at step 10" in finish(start_ranks(2, folders, longer, "--resume"))[0]
+    assert checkpoint_steps(folders[1]) == [8]
+    # A new run where there is one, another optimiser, and no whole checkpoint.
+    for change, flags, code, words in (({}, (), 2, "--resume continues it"),
+                                       ({"optimiser.beta1": 0.5}, ("--resume",), 2, "optimiser.beta1")):
+        messages = finish(start_ranks(2, folders, dict(longer, **change), *flags), expect=code)
+        assert all(words in m for m in messages) and "rank 0: " in messages[1], messages
+    for weights in (tmp / "run" / "checkpoints").glob("*/weights.safetensors"):
+        weights.write_bytes(weights.read_bytes()[:-4])
+    messages = finish(start_ranks(2, folders, longer, "--resume"), expect=3)
+    assert all("none of them is whole" in m for m in messages), messages
 
 
 def test_torchrun_restarts(tmp):

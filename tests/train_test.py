@@ -84,6 +84,26 @@ def test_interrupt_saves(tmp):
     assert (last["step"], last["lr"]) == (done + 6, 5e-4), last
 
 
+def test_second_signal_waits_for_the_checkpoint(tmp):
+    """A launcher and a terminal often send a signal twice: the step ends, its checkpoint is written, and then the run."""
+    options = dict(TINY, **{"run.steps": 100000, "checkpoint.steps": 0})
+    for name, signals in (("term", [signal.SIGTERM] * 3), ("int", [signal.SIGINT] * 2), ("hangup", [signal.SIGHUP] * 2)):
+        run = subprocess.Popen(command("diffusion", tmp / name, options), stderr=subprocess.PIPE, text=True)
+        log = tmp / name / "metrics.jsonl"
+        while not (log.exists() and log.read_text().count("\n") >= 2):
+            assert run.poll() is None, run.stderr.read()
+            time.sleep(0.01)
+        for sent in signals:
+            run.send_signal(sent)
+            time.sleep(0.005)
+        message = run.communicate(timeout=120)[1]
+        assert run.returncode == 6, (name, run.returncode, message)
+        step = lines(tmp / name)[-1]["step"]
+        assert checkpoint_steps(tmp / name) == [step], (name, checkpoint_steps(tmp / name), message)
+        assert not list((tmp / name / "checkpoints").glob(".*")), name
+        train("diffusion", tmp / name, dict(options, **{"run.steps": step + 1}), "--resume")
+
+
 def test_export_runs(tmp):
     """The exported folder is a model that `generate` runs; samples and held-out losses were written."""
     options = dict(TINY, **{"run.steps": 2, "samples.steps": 2, "samples.count": 2, "samples.denoise_steps": 2,
@@ -112,7 +132,8 @@ def test_one_step_ladder(tmp):
     options.update({"model.folder": small, "discriminator.backbone": teacher, "discriminator.width": 32,
                     "discriminator.warmup_steps": 3, "discriminator.r1_every": 2, "pruning.kind": "learned",
                     "pruning.keep": 4, "pruning.draw_steps": 9, "run.steps": 12, "heldout.steps": 6, "heldout.clips": 1, "samples.steps": 12,
-                    "samples.count": 1, "generator.frame_noise": "shared", "discriminator.taps": "layers"})
+                    "samples.count": 1, "generator.frame_noise": "shared", "generator.levels": 2,
+                    "discriminator.taps": "layers"})
     train("adversarial", tmp / "whole", options)
     train("adversarial", tmp / "parts", dict(options, **{"run.steps": 7}))
     model = pathlib.Path(train("adversarial", tmp / "parts", options, "--resume").stdout.strip())
@@ -130,6 +151,33 @@ def test_one_step_ladder(tmp):
     assert clip.returncode == 0 and (tmp / "clip.mp4").stat().st_size > 0, clip.stderr
     many = train("adversarial", tmp / "refused", dict(options, **{"pruning.keep": 13}), expect=3)
     assert "pruning.keep" in many.stderr and "12" in many.stderr, many.stderr
+    # Frames that share their noise differ by the clip alone: a lower level shows the generator the motion.
+    shown = train("adversarial", tmp / "refused", dict(options, **{"generator.levels": 3}), expect=3)
+    assert "generator.frame_noise" in shown.stderr and "generator.levels" in shown.stderr, shown.stderr
+    assert shown.stderr.count("\n") == 1 and not (tmp / "refused").exists(), shown.stderr
+
+
+def test_export_keeps_settled_blocks(tmp):
+    """Training settles on the blocks that are most important when drawing ends. The average of the weights, which is
+    exported, may order them otherwise: here it stays where the run began. A resumed run and --export keep them too."""
+    options = dict(TINY, **{"run.steps": 8, "run.batch": 1, "discriminator.width": 32, "discriminator.warmup_steps": 0,
+                            "ema.half_life": 1e9, "ema.ramp_up": 0, "schedule.warmup_steps": 0, "optimiser.clip_norm": 0,
+                            "pruning.kind": "learned", "pruning.keep": 4, "pruning.lr": 0.1, "pruning.draw_steps": 6,
+                            "generator.pseudo_huber": 10})
+    train("adversarial", tmp / "run", dict(options, **{"run.steps": 7}))
+    model = pathlib.Path(train("adversarial", tmp / "run", options, "--resume").stdout.strip())
+    rows = [{k[11:]: v for k, v in row.items() if k.startswith("importance.")} for row in lines(tmp / "run")]
+    best = [set(sorted(row, key=row.get)[-4:]) for row in (rows[0], rows[-1])]
+    assert best[0] != best[1], "importances must change order for the test to mean anything"
+    kept = json.loads((model / "unet" / "config.json").read_text())["kept_temporal_blocks"]
+    assert set(kept) == best[1], (kept, best[1])
+    state = json.loads((newest(tmp / "run") / "state.json").read_text())
+    assert state["decisions"]["kept_temporal_blocks"] == kept, state["decisions"]
+    shutil.rmtree(model)
+    train("adversarial", tmp / "run", options, "--export")
+    assert json.loads((model / "unet" / "config.json").read_text())["kept_temporal_blocks"] == kept
+    chart = (tmp / "run" / "importance.svg").read_text()
+    assert all(f">{block}</text>" in chart for block in kept) and chart.count("</text>") == 4 + 6 + 5 + 1, chart
 
 
 def test_svd_recipes(tmp):

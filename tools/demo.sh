@@ -6,7 +6,7 @@ photo=testdata/photos/chelsea.jpg
 mkdir -p out
 echo "== generating out/demo.mp4 from $photo"
 "$program" generate "$photo" -o out/demo.mp4 -y
-"$program" generate --recipe out/demo.mp4 -o out/demo.webp -y
+"$program" generate "$photo" --recipe out/demo.mp4 -o out/demo.webp -y
 echo
 echo "The clip: $PWD/out/demo.mp4 and $PWD/out/demo.webp"
 echo "Try next:"

@@ -10,8 +10,9 @@ for target in "$build"/fuzz_targets/*_fuzzer; do
   name=$(basename "$target")
   corpus=$build/corpus/$name
   mkdir -p "$corpus"
-  seeds=fuzz_targets/corpus/${name%_fuzzer}
+  seeds=fuzz_targets/corpus/${name%_fuzzer} dict=fuzz_targets/${name%_fuzzer}.dict
   echo "== $name, $seconds s"
-  "$target" -max_total_time="$seconds" -timeout=10 -rss_limit_mb=2048 -print_final_stats=1 "$corpus" $([ -d "$seeds" ] && echo "$seeds") 2>&1 | tail -n 12
+  "$target" -max_total_time="$seconds" -timeout=10 -rss_limit_mb=2048 -print_final_stats=1 $([ -e "$dict" ] && echo "-dict=$dict") \
+    "$corpus" $([ -d "$seeds" ] && echo "$seeds") 2>&1 | tail -n 12
 done
 [ "$found" = 1 ] || { echo "fuzz: no target in $build" >&2; exit 1; }

@@ -11,7 +11,7 @@ prepare=(libarchive-dev libopencv-video-dev libopencv-imgproc-dev)
 test=(libgtest-dev python3 ffmpeg)
 lint=(clang-format-14 python3)
 fuzz=(clang-14 libclang-rt-14-dev)
-package=(patchelf xz-utils)
+package=(xz-utils)
 
 wanted=()
 for group in "$@"; do

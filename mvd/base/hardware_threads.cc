@@ -42,6 +42,11 @@ int StartTogether(int count) {
 
 }  // namespace
 
+namespace {
+// More never help, and a thousand on a few processors wait for each other for hours.
+int SensibleThreads() { return std::clamp(4 * HardwareThreads(), 16, kMaxThreads); }
+}  // namespace
+
 int HardwareThreads() {
   cpu_set_t set;
   CPU_ZERO(&set);
@@ -51,8 +56,8 @@ int HardwareThreads() {
 
 int StartableThreads(int wanted) {
   static std::mutex mutex;
-  static std::atomic<int> known = 1;           // so many have been seen alive
-  static std::atomic<int> most = kMaxThreads;  // no more could be started
+  static std::atomic<int> known = 1;                 // so many have been seen alive
+  static std::atomic<int> most = SensibleThreads();  // no more could be started
   wanted = std::clamp(wanted, 1, most.load());
   if (wanted <= known) return wanted;
   const std::lock_guard lock(mutex);

@@ -68,7 +68,15 @@ void MakeFolders(const fs::path& folder) {
   const auto gate = WhileProcessGoesOn();  // else a folder that was cleaned away could come back
   std::error_code code;
   fs::create_directories(folder, code);
-  if (code) ThrowUnwritable(folder.string(), code.value());
+  if (!code) return;
+  if (code == std::errc::not_a_directory || code == std::errc::file_exists) {
+    for (fs::path part = folder; !part.empty() && part != part.parent_path(); part = part.parent_path()) {
+      const auto status = StatOf(part);
+      if (status && !S_ISDIR(status->st_mode))
+        ThrowBadInput(part.string(), "is ", FileKind(status->st_mode), ", expected a folder");
+    }
+  }
+  ThrowUnwritable(folder.string(), code.value());
 }
 
 void RemoveAll(const fs::path& path) {

@@ -6,8 +6,9 @@ namespace mvd {
 // No loop uses more: nobody asks for more in earnest, and OpenMP ends the program where it cannot start one.
 inline constexpr int kMaxThreads = 1024;
 
-// How many of `wanted` threads this process can have at once, the caller's among them: at least 1, at most
-// kMaxThreads. Limits on processes and on memory may leave fewer. Every parallel loop keeps to it.
+// How many of `wanted` threads this process should have at once, the caller's among them: at least 1, at most
+// four per processor (16 where those are fewer) and kMaxThreads. Limits on processes and on memory may leave
+// fewer. Every parallel loop keeps to it.
 int StartableThreads(int wanted);
 
 // Idle threads of an OpenMP pool spin for milliseconds; beside other programs they take the processor from

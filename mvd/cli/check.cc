@@ -15,6 +15,7 @@ struct Options {
   std::string model, golden;
   ExecFlags exec;
   double tolerance = kUnset<double>;
+  bool strict = false;
 };
 
 // diffusers' own bf16 stands at 2e-2 to 4e-2 from its f64 on random weights; f32 differs by summation order
@@ -36,7 +37,9 @@ nlohmann::json ToJson(const GoldenReport& report) {
 Exit Check(Session& session, const Options& o) {
   const NetworkOptions network = o.exec.Resolve(session.cancel);
   const double tolerance = IsUnset(o.tolerance) ? DefaultTolerance(network.exec.dtype) : o.tolerance;
-  const GoldenReport report = RunGolden(FindModel(o.model), o.golden, network);
+  const auto model = FindModel(o.model);
+  if (!model.empty()) TellDoubts(Model::Open(model), o.strict);
+  const GoldenReport report = RunGolden(model, o.golden, network);
   const GoldenOutput* worst = &report.outputs[0];
   for (const GoldenOutput& output : report.outputs) {
     if (!(output.rel_rms <= worst->rel_rms)) worst = &output;
@@ -69,7 +72,10 @@ Exit Check(Session& session, const Options& o) {
 Runner DeclareCheck(CLI::App& app) {
   auto o = std::make_shared<Options>();
   o->exec.dtype = "f32";
-  AddOption(app, WithHelp(Table().model, "Model folder or name, or the component's own folder"), o->model);
+  AddOption(app,
+            WithHelp(Table().model, "Model folder or name, the component's own folder, or a single file"),
+            o->model);
+  AddOption(app, Table().strict, o->strict);
   AddOption(app,
             {.flags = "--golden",
              .help = "Golden file (safetensors)",

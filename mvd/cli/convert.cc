@@ -1,4 +1,4 @@
-// convert: a model folder with its weights in another type.
+// convert: a model folder with its weights in another type, or made of a single file.
 #include <cstdio>
 
 #include "mvd/cli/command.h"
@@ -8,6 +8,7 @@
 #include "mvd/cli/terminal.h"
 #include "mvd/engine/bundled_models.h"
 #include "mvd/engine/convert_folder.h"
+#include "mvd/engine/weight_doubts.h"
 
 namespace mvd::cli {
 namespace {
@@ -24,6 +25,8 @@ Exit Run(Session& session, const Options& o) {
   const ConvertReport report =
       ConvertFolder(FindModel(o.model), output, dtype, session.cancel, status.AsProgress());
   status.Clear();
+  if (!report.note.empty()) status.Note(o.model + ": " + report.note);
+  for (const std::string& doubt : DoubtUnused(o.model, report.unused)) status.Warn(doubt);
   status.Note(StrCat(report.tensors, " tensors, ", FormatBytes(double(report.bytes_before)), " -> ",
                      FormatBytes(double(report.bytes_after)), " in ", o.dtype));
   if (session.json) {
@@ -42,12 +45,14 @@ Exit Run(Session& session, const Options& o) {
 
 Runner DeclareConvert(CLI::App& app) {
   auto o = std::make_shared<Options>();
-  AddOption(app,
-            {.flags = "model",
-             .help = "Model folder or name, or one component's own folder",
-             .value = "MODEL",
-             .required = true},
-            o->model);
+  AddOption(
+      app,
+      {.flags = "model",
+       .help =
+           "Model folder or name, one component's own folder, or a single file such as svd_xt.safetensors",
+       .value = "MODEL",
+       .required = true},
+      o->model);
   AddOption(app, Required(Table().output_folder), o->output);
   AddOption(app, Table().weight_dtype, o->dtype);
   return [o](Session& session) { return Run(session, *o); };

@@ -85,6 +85,7 @@ Exit RunPrepare(Session& session, const Options& o) {
   const PrepareReport report = Prepare(options, status.AsProgress());
   status.Clear();
   for (const auto& failure : report.failures) PrintError(failure.error);
+  for (const std::string& line : report.left) PrintError(line);
   if (report.clips + report.pictures == 0) {
     ThrowBadInput(o.input, "gives no clip: of ", report.sources, " files ", report.failures.size(),
                   " failed and ", report.short_shots, " have only short shots; ", report.frozen,
@@ -169,7 +170,9 @@ Runner DeclareDataPrepare(CLI::App& app) {
   AddOption(app, {.flags = "--seed", .help = "Seed of the order of files in the shards", .value = "N"},
             o->seed);
   AddOption(app, InGroup(Table().threads, "Options"), o->threads);
-  AddOption(app, WithHelp(Table().force, "Replace the shards in a folder that has some"), o->force);
+  AddOption(app,
+            WithHelp(Table().force, "Replace the set of shards in a folder that has one; other files stay"),
+            o->force);
   return [o](Session& session) { return RunPrepare(session, *o); };
 }
 

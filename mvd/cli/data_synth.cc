@@ -6,6 +6,7 @@
 #include <iostream>
 #include <memory>
 #include <numbers>
+#include <sstream>
 
 #include "mvd/base/atomic_file.h"
 #include "mvd/base/paths.h"
@@ -25,6 +26,7 @@ struct Options {
   std::string output, photos, format{DefaultClipFormat().name}, sheet;
   uint64_t start = 0;
   int64_t count = 16;
+  bool force = false;
 };
 
 Image FrameOf(const TrainingClip& clip, int64_t frame) {
@@ -98,12 +100,39 @@ std::string ClipName(const ClipFormat& format, uint64_t seed, uint64_t index) {
                 index, ExtensionOf(format));
 }
 
+constexpr char kListFile[] = "metadata.jsonl";
+constexpr size_t kMaxListBytes = size_t{1} << 30;
+
+// Whether each line is one that this command writes: somebody's own list must not be lost.
+bool IsOurList(const fs::path& list) {
+  std::istringstream lines(ReadFile(list, kMaxListBytes));
+  for (std::string line; std::getline(lines, line);) {
+    const nlohmann::json json = nlohmann::json::parse(line, nullptr, /*allow_exceptions=*/false);
+    if (!json.is_object()) return false;
+    for (const char* key : {"file", "scene", "seed", "index"})
+      if (!json.contains(key)) return false;
+  }
+  return true;
+}
+
+// Before anything is drawn. Somebody's own list is not even replaced with --force.
+void CheckTarget(const Options& o, const fs::path& target) {
+  std::error_code code;
+  if (!fs::exists(fs::symlink_status(target, code))) return;
+  if (!o.force) ThrowUsage(target.string(), " exists; --force replaces it");
+  if (target.filename() == kListFile && !IsOurList(target))
+    ThrowUsage(target.string(), " is not a list that data synth wrote; choose another folder");
+}
+
 nlohmann::json WriteClips(const Options& o, Session& session, StatusLine& status) {
   const ClipFormat* format = FindClipFormat(o.format);
   if (!format) ThrowUsage("--format ", o.format, ": expected one of ", ClipFormatNames());
   CheckCanWrite(*format);
-  MakeFolders(o.output);
   const fs::path folder = o.output;
+  CheckTarget(o, folder / kListFile);
+  for (int64_t i = 0; i < o.count; ++i)
+    CheckTarget(o, folder / ClipName(*format, o.synth.seed, o.start + uint64_t(i)));
+  MakeFolders(folder);
   std::string metadata;
   for (int64_t i = 0; i < o.count; ++i) {
     session.cancel->Poll();
@@ -125,7 +154,7 @@ nlohmann::json WriteClips(const Options& o, Session& session, StatusLine& status
     metadata += line.dump() + "\n";
   }
   // Last, so that a list stands only beside the clips it names.
-  WriteFile(folder / "metadata.jsonl", metadata);
+  WriteFile(folder / kListFile, metadata);
   return {{"folder", o.output}, {"clips", o.count}};
 }
 
@@ -135,6 +164,7 @@ Exit Run(Options o, Session& session) {
     for (Image& image : ReadImages(o.photos))
       o.synth.photos.push_back({image.width, image.height, std::move(image.rgb)});
   }
+  if (!o.sheet.empty()) CheckTarget(o, o.sheet);
   StatusLine status(session.quiet);
   nlohmann::json done = nlohmann::json::object();
   if (!o.sheet.empty()) done["sheet"] = WriteSheet(o, session, status);
@@ -191,6 +221,7 @@ Runner DeclareDataSynth(CLI::App& app) {
              .least = 0,
              .most = 10},
             o->synth.pace);
+  AddOption(app, WithHelp(Table().force, "Replace clips, list and sheet of an earlier run"), o->force);
   return [o](Session& session) { return Run(*o, session); };
 }
 

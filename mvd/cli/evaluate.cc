@@ -23,6 +23,11 @@ namespace {
 // too.
 constexpr uint64_t kEvaluationSeed = 0x6576616c75617465;
 
+constexpr char kFrechet[] = "Frechet distance";
+constexpr char kFrechetNote[] =
+    "own features, not FVD: it stands on the program's own small feature network and compares with no "
+    "published figure";
+
 struct Options {
   std::string model = std::string(kDefaultModel), features = "video_features";
   std::string photos, scene_photos;
@@ -68,7 +73,15 @@ ClipCost CostOf(const Model& model, const SvdOptions& o) {
   return {evaluations, evaluations * cost.total.flops, cost.total.parameters};
 }
 
-nlohmann::json ToJson(const EvaluationReport& report, const ClipCost& cost, const std::string& model) {
+// Which data the figures are on.
+nlohmann::json DataOf(const Options& o, size_t photographs, size_t scene_photos) {
+  return {{"series", "held out"},       {"seed", o.seed},
+          {"development", o.seed == 0}, {"clips", o.clips},
+          {"photographs", photographs}, {"scene_photos", scene_photos}};
+}
+
+nlohmann::json ToJson(const EvaluationReport& report, const ClipCost& cost, const std::string& model,
+                      const nlohmann::json& data) {
   nlohmann::json figures = nlohmann::json::array(), kinds = nlohmann::json::object();
   for (const Figure& f : report.figures) {
     figures.push_back({{"measure", f.measure},
@@ -79,9 +92,11 @@ nlohmann::json ToJson(const EvaluationReport& report, const ClipCost& cost, cons
                        {"high", f.interval.high},
                        {"count", f.interval.count}});
   }
-  for (const auto& [kind, errors] : report.kinds)
-    kinds[kind] = {{"model", errors.first}, {"still", errors.second}};
+  for (const auto& [kind, error] : report.kinds)
+    kinds[kind] = {{"model", error.model}, {"still", error.still}, {"clips", error.clips}};
   return {{"model", model},
+          {"data", data},
+          {"frechet_distance_is", kFrechetNote},
           {"evaluations", cost.evaluations},
           {"flops", cost.flops},
           {"parameters", cost.parameters},
@@ -90,18 +105,63 @@ nlohmann::json ToJson(const EvaluationReport& report, const ClipCost& cost, cons
           {"bucket_spearman", report.bucket_spearman ? nlohmann::json(*report.bucket_spearman) : nullptr}};
 }
 
-void Print(const EvaluationReport& report) {
-  std::printf("%-26s %-14s %-7s %9s   %-19s %s\n", "measure", "unit", "of", "mean", "95 % interval", "clips");
+void PrintData(const std::string& model, const nlohmann::json& data) {
+  const int64_t seed = data["seed"].get<int64_t>();
+  std::printf(
+      "model %s on %lld procedural clips of the held-out series, --seed %lld: no training run draws them\n",
+      model.c_str(), static_cast<long long>(data["clips"].get<int64_t>()), static_cast<long long>(seed));
+  std::printf(
+      "%s\n",
+      data["development"].get<bool>()
+          ? "  seed 0 is the development set: the models that come with the program were compared on it "
+            "while they were made; other seeds are test sets"
+          : "  a test set, unless models were compared on this seed before");
+  const auto pictures = data["scene_photos"].get<int64_t>(), photographs = data["photographs"].get<int64_t>();
+  if (pictures > 0)
+    std::printf("  some scenes show one of %lld pictures (--scene-photos)\n",
+                static_cast<long long>(pictures));
+  else
+    std::printf(
+        "  no scene shows a photograph (--scene-photos adds such scenes: other clips, other figures)\n");
+  if (photographs > 0)
+    std::printf("and on %lld photographs (--photos)\n", static_cast<long long>(photographs));
+}
+
+void PrintKinds(const EvaluationReport& report) {
+  std::printf("flow error by kind of scene, pixels, smaller is better:\n");
+  std::printf("  %-14s %6s %8s %14s   %s\n", "kind", "clips", "model", "still picture", "the model is");
+  size_t better = 0;
+  for (const auto& [kind, error] : report.kinds) {
+    better += error.better();
+    std::printf("  %-14s %6lld %8.3f %14.3f   %s\n", kind.c_str(), static_cast<long long>(error.clips),
+                error.model, error.still, error.better() ? "better" : "worse");
+  }
+  double model = 0, still = 0;
   for (const Figure& f : report.figures) {
-    std::printf("%-26s %-14s %-7s %9.3f   %8.3f to %-8.3f %lld\n", f.measure.c_str(), f.unit.c_str(),
+    if (f.measure != "flow error") continue;
+    if (f.subject == "model") model = f.interval.value;
+    if (f.subject == "still") still = f.interval.value;
+  }
+  std::printf(
+      "  the model's motion is nearer to the truth than the still picture's in %zu of %zu kinds; over all "
+      "clips %.3f "
+      "against %.3f: %s\n",
+      better, report.kinds.size(), model, still, model < still ? "better" : "worse");
+}
+
+void Print(const EvaluationReport& report, const std::string& model, const nlohmann::json& data) {
+  PrintData(model, data);
+  std::printf("%-26s %-14s %-8s %9s   %-19s %s\n", "measure", "unit", "of", "mean", "95 % interval", "clips");
+  bool distances = false;
+  for (const Figure& f : report.figures) {
+    std::printf("%-26s %-14s %-8s %9.3f   %8.3f to %-8.3f %lld\n", f.measure.c_str(), f.unit.c_str(),
                 f.subject.c_str(), f.interval.value, f.interval.low, f.interval.high,
                 static_cast<long long>(f.interval.count));
+    distances |= f.measure == kFrechet;
   }
+  if (distances) std::printf("%s: %s\n", kFrechet, kFrechetNote);
   if (report.bucket_spearman) std::printf("motion against bucket: Spearman %.3f\n", *report.bucket_spearman);
-  std::printf("flow error by kind of scene, pixels (model, still):\n");
-  for (const auto& [kind, errors] : report.kinds)
-    std::printf("  %-14s %7.3f %7.3f %s\n", kind.c_str(), errors.first, errors.second,
-                errors.first < errors.second ? "nearer" : "");
+  if (!report.kinds.empty()) PrintKinds(report);
 }
 
 SvdOptions Pipeline(const Options& o, const Model& model) {
@@ -116,6 +176,7 @@ Exit Run(Session& session, const Options& o) {
   StatusLine status(session.quiet);
   const NetworkOptions network = o.exec.Resolve(session.cancel);
   const Model model = Model::Open(FindModel(o.model));
+  TellDoubts(model, /*strict=*/false);
   EvaluationOptions options;
   options.pipeline = Pipeline(o, model);
   options.seed = o.seed, options.buckets = o.buckets;
@@ -133,6 +194,7 @@ Exit Run(Session& session, const Options& o) {
   const std::vector<SynthClip> clips = Clips(synth, o.clips, status);
   synth.seed += 1;
   const std::vector<SynthClip> others = Clips(synth, o.clips, status);
+  const nlohmann::json data = DataOf(o, photographs.size(), synth.photos.size());
   std::unique_ptr<VideoFeatures> features;
   if (!o.features.empty()) features = std::make_unique<VideoFeatures>(FindModel(o.features), network);
   SvdEngine engine(model, network);
@@ -140,9 +202,9 @@ Exit Run(Session& session, const Options& o) {
                                            {session.cancel, status.AsProgress()});
   status.Clear();
   if (session.json)
-    PrintJson(ToJson(report, CostOf(model, options.pipeline), o.model));
+    PrintJson(ToJson(report, CostOf(model, options.pipeline), o.model, data));
   else
-    Print(report);
+    Print(report, o.model, data);
   return Exit::kOk;
 }
 

@@ -9,9 +9,10 @@
 #include "mvd/base/atomic_file.h"
 #include "mvd/base/error.h"
 #include "mvd/base/parallel.h"
-#include "mvd/compress/describe_compression.h"
+#include "mvd/cli/describe_model.h"
 #include "mvd/data/shard_source.h"
 #include "mvd/data/tar_reader.h"
+#include "mvd/io/foreign_file.h"
 #include "mvd/io/json.h"
 #include "mvd/io/model_folder.h"
 #include "mvd/io/safetensors.h"
@@ -23,57 +24,6 @@ namespace mvd::cli {
 namespace fs = std::filesystem;
 using namespace std::string_view_literals;
 namespace {
-
-nlohmann::json TensorsJson(const SafetensorsFile& file) {
-  nlohmann::json tensors = nlohmann::json::array();
-  for (const auto& [name, tensor] : file.tensors()) {
-    tensors.push_back({{"name", name},
-                       {"dtype", tensor.is_f8 ? "f8_e4m3" : Name(tensor.info.dtype)},
-                       {"shape", tensor.info.shape.dims()},
-                       {"bytes", tensor.bytes}});
-  }
-  return tensors;
-}
-
-nlohmann::json InspectWeights(const fs::path& path) {
-  const SafetensorsFile file = SafetensorsFile::Open(path);
-  return {{"file", path.string()},
-          {"kind", "safetensors"},
-          {"bytes", file.file_size()},
-          {"metadata", file.metadata()},
-          {"tensors", TensorsJson(file)}};
-}
-
-nlohmann::json InspectModel(const fs::path& path) {
-  const ModelFolder folder = ModelFolder::Open(path);
-  nlohmann::json components = nlohmann::json::object();
-  int64_t parameters_in_all = 0;
-  for (const ModelComponent& listed : folder.components) {
-    const ModelComponent& component = folder.Component(listed.name);
-    nlohmann::json entry = {{"class", component.class_name}, {"config", component.config}};
-    if (component.class_name == SvdUnetConfig::kClassName)
-      entry["compression"] = DescribeCompression(
-          ReadConfig<SvdUnetConfig>(component.config, (component.folder / component.config_file).string()));
-    if (FindWeightFiles(component.folder)) {
-      const FolderWeights weights(component.folder);
-      int64_t parameters = 0;
-      std::string dtype;
-      for (const std::string& name : weights.Names()) {
-        const auto info = weights.Find(name);
-        parameters += info->shape.elements();
-        dtype = Name(info->dtype);
-      }
-      entry["tensors"] = weights.Names().size();
-      entry["parameters"] = parameters;
-      entry["dtype"] = dtype;
-      parameters_in_all += parameters;
-    }
-    components[component.name] = entry;
-  }
-  return {{"file", path.string()},           {"kind", "model"},
-          {"pipeline", folder.is_pipeline},  {"hash", ModelHash(path, {HardwareThreads()})},
-          {"parameters", parameters_in_all}, {"components", components}};
-}
 
 // The recipe as JSON where it parses as such, else as the text it is.
 nlohmann::json RecipeOf(const fs::path& path) {
@@ -193,14 +143,6 @@ std::string Head(const fs::path& path) {
 
 bool IsTar(std::string_view head) { return head.size() >= 262 && head.substr(257, 5) == "ustar"sv; }
 
-bool IsPickle(std::string_view head, const fs::path& path) {
-  const bool zip = head.starts_with("PK\x03\x04"sv),
-             raw = head.size() > 2 && head[0] == '\x80' && head[1] < 6;
-  const fs::path extension = path.extension();
-  return raw || (zip && (extension == ".ckpt" || extension == ".pt" || extension == ".pth" ||
-                         extension == ".bin" || head.find(".pkl") != head.npos));
-}
-
 bool IsText(std::string_view head) {
   return !head.empty() && head.find('\0') == head.npos && !HasControlCharacters([&] {
     std::string line(head);
@@ -215,15 +157,14 @@ bool IsJson(std::string_view head) {
 }
 
 nlohmann::json InspectFile(const fs::path& path) {
-  if (path.extension() == ".safetensors") return InspectWeights(path);
+  if (HasWeightsEnding(path.filename().string())) return DescribeWeights(path);
   const std::string head = Head(path), name = path.string();
   if (head.empty()) ThrowBadInput(name, "is empty, or cannot be read");
   if (IsTar(head)) return InspectTar(path);
   if (path.extension() == ".toml") return InspectToml(path);
   if (path.extension() == ".json" || (IsText(head) && IsJson(head))) return InspectJson(path);
-  if (IsPickle(head, path)) ThrowBadInput(name, "is a pickle; this program reads safetensors only");
-  if (head.starts_with("GGUF"sv)) ThrowBadInput(name, "is a GGUF file; this program reads safetensors only");
   if (const std::string advice = ForeignPicture(head); !advice.empty()) ThrowBadInput(name, advice);
+  if (const auto foreign = ForeignFile(head)) ThrowBadInput(name, "is ", *foreign);
   // Some containers begin with letters, too; y4m is one of them.
   if (IsText(head) && ImageFormatOf({reinterpret_cast<const uint8_t*>(head.data()), head.size()}).empty() &&
       !head.starts_with("YUV4MPEG2"sv))
@@ -236,7 +177,7 @@ nlohmann::json InspectFile(const fs::path& path) {
 nlohmann::json DescribePath(const fs::path& path) {
   if (!fs::exists(path)) ThrowNotFound(path.string());
   if (!fs::is_directory(path)) return InspectFile(path);
-  if (IsModelFolder(path)) return InspectModel(path);
+  if (IsModelFolder(path)) return DescribeModel(path);
   if (fs::exists(path / kShardsFile)) return InspectShards(path);
   return InspectMedia(path);
 }

@@ -4,6 +4,7 @@
 
 #include "mvd/base/thread_limits.h"
 #include "mvd/cli/option_table.h"
+#include "mvd/cli/terminal.h"
 #include "mvd/cpu/isa.h"
 #include "mvd/engine/bundled_models.h"
 
@@ -50,17 +51,35 @@ void ModelFlags::Declare(CLI::App& app) {
   AddOption(app, table.model, model);
   AddOption(app, table.preset, preset);
   AddOption(app, table.weight_seed, weight_seed);
+  AddOption(app, table.strict, strict);
 }
 
-Model ModelFlags::Open(const NetworkOptions& options) const {
+void TellDoubts(const Model& model, bool strict) {
+  TellDoubts(model, strict, [](const std::string& doubt) { StatusLine(/*quiet=*/true).Warn(doubt); });
+}
+
+void TellDoubts(const Model& model, bool strict, const std::function<void(const std::string&)>& warn) {
+  for (const std::string& doubt : model.Doubts()) {
+    if (strict) ThrowBadInput("", doubt);
+    warn(doubt);
+  }
+}
+
+Model ModelFlags::OpenUntold(const NetworkOptions& options) const {
   if (!model.empty() && !preset.empty()) ThrowUsage("--model and --preset exclude each other");
   if (!model.empty()) return Model::Open(FindModel(model));
   if (preset.empty()) ThrowUsage("--model or --preset is needed");
   return Model::Random(FindPreset(preset), weight_seed, options.exec.dtype, options.exec.threads);
 }
 
+Model ModelFlags::Open(const NetworkOptions& options) const {
+  Model opened = OpenUntold(options);
+  TellDoubts(opened, strict);
+  return opened;
+}
+
 ModelConfigs ModelFlags::Configs(ClipDefaults* defaults) const {
-  const Model opened = Open({});
+  const Model opened = strict ? Open({}) : OpenUntold({});
   if (defaults) *defaults = opened.defaults();
   return opened.configs();
 }

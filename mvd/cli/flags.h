@@ -1,6 +1,7 @@
 // Flags that several commands take, declared once.
 #pragma once
 
+#include <functional>
 #include <string>
 #include <vector>
 
@@ -30,11 +31,21 @@ struct ModelFlags {
   std::string model;
   std::string preset;
   uint64_t weight_seed = 0;
+  bool strict = false;
 
   void Declare(CLI::App& app);
-  Model Open(const NetworkOptions& options) const;  // needs one of the two
+  Model Open(const NetworkOptions& options) const;  // needs one of the two; tells of doubts
+  // Of a model whose weights are not needed, and are not looked at but with `strict`.
   ModelConfigs Configs(ClipDefaults* defaults = nullptr) const;
+
+ private:
+  Model OpenUntold(const NetworkOptions& options) const;
 };
+
+// Warns of what is doubtful about the model's weight files, with --quiet too, or throws it as
+// Error(kBadInput).
+void TellDoubts(const Model& model, bool strict);
+void TellDoubts(const Model& model, bool strict, const std::function<void(const std::string&)>& warn);
 
 // Sizes of the clip; those that are unset are the model's.
 struct SizeFlags {

@@ -67,6 +67,18 @@ std::vector<fs::path> OtherFilesRead(const GenerateOptions& o, const fs::path& m
   return files;
 }
 
+// A recipe says a model's name and not where it is.
+fs::path FindModelOf(const GenerateOptions& o, const std::optional<Recipe>& recipe) {
+  if (!o.preset.empty()) return {};
+  try {
+    return FindModel(o.model);
+  } catch (const Error& error) {
+    if (error.exit() != Exit::kNotFound || !recipe || recipe->model != o.model) throw;
+    throw Error(Exit::kNotFound, recipe->file,
+                StrCat("the model of its recipe, '", o.model, "', is not here; give its folder with -m"));
+  }
+}
+
 DecoderKind ParseDecoder(const std::string& name) {
   return name == "tiny" ? DecoderKind::kTiny : name == "full" ? DecoderKind::kFull : DecoderKind::kAuto;
 }
@@ -134,10 +146,12 @@ Exit Generation::Run() {
       note_("no --model: the small one that comes with the program, " + o_.model);
     }
     const NetworkOptions network = o_.exec.Resolve(session_.cancel);
-    const fs::path folder = o_.preset.empty() ? FindModel(o_.model) : fs::path();
+    const fs::path folder = FindModelOf(o_, recipe_);
     const Model model = o_.preset.empty() ? Model::Open(folder)
                                           : Model::Random(FindPreset(o_.preset), o_.weight_seed,
                                                           network.exec.dtype, network.exec.threads);
+    TellDoubts(model, o_.strict, warn_);
+    if (!model.Assumed().empty()) note_(model.origin() + ": " + model.Assumed());
     MakeClips(plan, folder, model, network);
   }
   status_.Clear();

@@ -35,9 +35,9 @@ void DeclareOptions(CLI::App& app, GenerateOptions& o) {
              .group = "Input"},
             o.from_latents);
   AddOption(app,
-            {.flags = "--strict",
-             .help = "Fail where the model or the picture is not the one of the recipe, instead of a warning",
-             .group = "Input"},
+            WithHelp(Table().strict,
+                     "Fail where the model or the picture is not the recipe's, or where a weight file "
+                     "leaves doubts, instead of warning"),
             o.strict);
   OptionSpec model = Table().model;
   model.unset = kDefaultModel;

@@ -67,7 +67,9 @@ void CheckNothingReadIsReplaced(const std::vector<Job>& jobs, const std::vector<
 }
 
 std::vector<fs::path> FilesOfModel(const fs::path& folder) {
-  return folder.empty() || !IsFolder(folder) ? std::vector<fs::path>() : ListTree(folder);
+  if (folder.empty()) return {};
+  return IsFolder(folder) ? ListTree(folder)
+                          : std::vector<fs::path>{folder};  // a single file is a model, too
 }
 
 void CheckTargets(const Plan& plan, bool overwrite) {

@@ -12,7 +12,7 @@ namespace mvd::cli {
 // (links of both kinds are seen through), or is a folder of frames that holds one.
 void CheckNothingReadIsReplaced(const std::vector<Job>& jobs, const std::vector<std::filesystem::path>& read);
 
-// Every file below a model's folder; nothing for an empty path.
+// Every file below a model's folder, or its single file; nothing for an empty path.
 std::vector<std::filesystem::path> FilesOfModel(const std::filesystem::path& folder);
 
 // Makes the plan's folder, and for each job the temporary file that it will be written to, which is then

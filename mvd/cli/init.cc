@@ -30,9 +30,8 @@ struct Options {
 // Weights of all components that share a folder: a VAE's encoder and decoder are one file.
 std::map<std::string, std::vector<Graph>> GraphsByFolder(const ModelConfigs& configs) {
   std::map<std::string, std::vector<Graph>> folders;
-  const CallSizes small{.batch = 1, .frames = 1, .height = 64, .width = 64};
   for (const ComponentInfo& info : Components())
-    folders[std::string(info.folder)].push_back(info.build(configs, small));
+    folders[std::string(info.folder)].push_back(info.build(configs, kSmallestCall));
   return folders;
 }
 

@@ -14,7 +14,7 @@ void Print(const nlohmann::json& object) {
   for (const auto& [key, value] : object.items()) {
     if (key == "tensors") {
       for (const auto& tensor : value) {
-        std::printf("  %-80s %-5s %s\n", Shown(tensor["name"].get<std::string>()).c_str(),
+        std::printf("  %-80s %-8s %s\n", Shown(tensor["name"].get<std::string>()).c_str(),
                     tensor["dtype"].get<std::string>().c_str(), tensor["shape"].dump().c_str());
       }
     } else if (key == "components") {
@@ -29,6 +29,11 @@ void Print(const nlohmann::json& object) {
         std::printf("\n");
         for (const auto& line : component.value("compression", nlohmann::json::array()))
           std::printf("    %s\n", Shown(line.get<std::string>()).c_str());
+        if (!component["runs"]) std::printf("    no part of mobilevd runs this\n");
+        if (component.contains("note"))
+          std::printf("    %s\n", Shown(component["note"].get<std::string>()).c_str());
+        for (const auto& line : component.value("doubts", nlohmann::json::array()))
+          std::printf("    warning: %s\n", Shown(line.get<std::string>()).c_str());
       }
     } else {
       const std::string text =

@@ -159,16 +159,22 @@ void AddClip(OptionTable& t) {
 }
 
 void AddModel(OptionTable& t) {
-  t.model = {.key = "model",
-             .flags = "--model,-m",
-             .help = "Model folder in diffusers' layout, or the name of a model that comes with the program",
-             .value = "MODEL",
-             .group = "Model"};
+  t.model = {
+      .key = "model",
+      .flags = "--model,-m",
+      .help =
+          "Model folder in diffusers' layout, a single file such as svd.safetensors, or the name of a model "
+          "that comes with the program",
+      .value = "MODEL",
+      .group = "Model"};
   t.preset = {.key = "preset",
               .flags = "--preset",
               .help = "Random weights of a known architecture instead of a model",
               .value = "NAME",
               .choices = PresetNames(),
+              .group = "Model"};
+  t.strict = {.flags = "--strict",
+              .help = "Fail where a weight file leaves doubts, instead of warning",
               .group = "Model"};
   t.weight_seed = {.key = "weight_seed",
                    .flags = "--weight-seed",

@@ -8,7 +8,7 @@ namespace mvd::cli {
 
 struct OptionTable {
   // Model
-  OptionSpec model, preset, weight_seed;
+  OptionSpec model, preset, weight_seed, strict;
   // Clip; these are the keys of a recipe
   OptionSpec height, width, frames, batch, steps, fps, fps_id, motion_bucket_id, noise_aug_strength,
       min_guidance_scale, max_guidance_scale, decode_chunk_size, decoder, sampler, frame_noise, fit, rng,

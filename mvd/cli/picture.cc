@@ -19,13 +19,13 @@ ImageSize Least(int64_t width, int64_t height) {
 }
 
 // "3:2": the simplest ratio within one percent; "1000:7" where none is simple.
-std::string Shape(int64_t width, int64_t height) {
+std::string Ratio(int64_t width, int64_t height) {
   constexpr int64_t kLargest = 21;  // 21:9
-  const double ratio = double(width) / double(height);
+  const double exact = double(width) / double(height);
   for (int64_t sum = 2; sum <= 2 * kLargest; ++sum) {
-    const auto w = std::clamp<int64_t>(std::llround(double(sum) * ratio / (1 + ratio)), 1, sum - 1);
+    const auto w = std::clamp<int64_t>(std::llround(double(sum) * exact / (1 + exact)), 1, sum - 1);
     const double there = double(w) / double(sum - w);
-    if (w <= kLargest && sum - w <= kLargest && std::abs(there / ratio - 1) < 0.01)
+    if (w <= kLargest && sum - w <= kLargest && std::abs(there / exact - 1) < 0.01)
       return StrCat(w, ":", sum - w);
   }
   return StrCat(width, ":", height);
@@ -61,7 +61,7 @@ std::string CropNote(int64_t picture_width, int64_t picture_height, int64_t widt
   const double cut = 1 - (wider ? clip / picture : picture / clip);
   const auto percent = std::lround(cut * 100);
   if (percent < 1) return "";
-  return StrCat("the picture is ", Shape(picture_width, picture_height), ", the clip ", Shape(width, height),
+  return StrCat("the picture is ", Ratio(picture_width, picture_height), ", the clip ", Ratio(width, height),
                 ": ", percent, " % of the ", wider ? "width" : "height", " is cut; --fit pad keeps all");
 }
 

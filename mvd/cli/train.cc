@@ -26,7 +26,7 @@ namespace fs = std::filesystem;
 namespace {
 
 // A checkpoint of the largest network takes this long to write at most; until then an interrupted run is not
-// cut off. A second Ctrl-C ends it at once.
+// cut off. A second signal does not cut it off either (mvd/train/loop/checkpoint_before_end.h).
 constexpr int kGraceMs = 15 * 60 * 1000;
 
 // One line that overwrites itself on a terminal; elsewhere nothing, since the log has every step.

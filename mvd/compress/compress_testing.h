@@ -1,5 +1,5 @@
-// What the tests of this folder share: seeded numbers, small matrices as plain loops, the exit code of an
-// error.
+// Shared by the tests of this folder: seeded numbers, small matrices as plain loops, expectations about
+// errors.
 #pragma once
 
 #include <gtest/gtest.h>
@@ -28,7 +28,7 @@ inline Tensor NormalTensor(const Shape& shape, uint64_t seed, double deviation =
   return t;
 }
 
-// Row-major matrices in double: slow, obvious, nothing shared with the code under test.
+// Row-major matrices in double: slow and obvious, and independent of the code under test.
 struct Mat {
   int64_t rows = 0, columns = 0;
   std::vector<double> data;

@@ -1,5 +1,5 @@
-// The linear algebra under channel funnels: the best low-rank stand-in for a product of two tall matrices,
-// found without forming the product. Internal to this folder: it shows Eigen.
+// The linear algebra of channel funnels: the best low-rank approximation of a product of two tall matrices,
+// found without forming the product. Internal to this folder, because it exposes Eigen.
 #pragma once
 
 #include <Eigen/Core>
@@ -14,8 +14,8 @@ struct Coupled {
   Eigen::VectorXd singular_values;  // of a * b^T, falling, `inner` of them; those from `width` on are dropped
 };
 
-// a is (m, inner), b is (n, inner), all finite; 1 <= width <= inner. Rank-deficient sides are legal: their
-// pseudo-inverse is used, directions below 2^-22 of the largest (the noise of f32 weights) counting as
+// a is (m, inner), b is (n, inner), all finite; 1 <= width <= inner. Rank-deficient sides are allowed: their
+// pseudo-inverse is used, and directions below 2^-22 of the largest (the noise of f32 weights) count as
 // absent. Thin QR of both sides, then one SVD of inner x inner: 2 (m + n) inner^2 + O(inner^3) operations.
 Coupled CoupledSvd(const Eigen::MatrixXd& a, const Eigen::MatrixXd& b, int64_t width);
 

@@ -1,4 +1,4 @@
-// What a UNet's config says that the network has been through, in words.
+// The compression steps that a UNet's config records, in words.
 #pragma once
 
 #include <string>
@@ -8,7 +8,7 @@
 
 namespace mvd {
 
-// A line a step; nothing for SVD's own network.
+// One line per step; none for SVD's own network.
 std::vector<std::string> DescribeCompression(const SvdUnetConfig& config);
 
 }  // namespace mvd

@@ -1,7 +1,7 @@
 // Channel funnels of MobileVD (arXiv 2412.07583, section on funnels; supplement A2.2): small matrices that
-// make the channels between two layers fewer. In training they stand beside the weights; afterwards they are
-// multiplied into them. Everything is f32 in the layouts of weight files: linears (out,in), convolutions
-// (out,in,kh,kw) or (out,in,kt,1,1). Sums are in double.
+// reduce the channels between two layers. In training they are separate weights; afterwards they are
+// multiplied into the layers. Everything is f32 in the layouts of weight files: linears (out,in),
+// convolutions (out,in,kh,kw) or (out,in,kt,1,1). Sums are in double.
 #pragma once
 
 #include <cstdint>
@@ -21,21 +21,21 @@ struct LayerWeight {
 };
 
 // A pair of funnels, each (heads, rows, columns): head h acts on its own slice of channels, y_h = F_h x_h.
-// A convolution pair is one head. Where singular values come of an initialisation, they are those of each
-// head's product, falling: head h has [h * inner, (h+1) * inner), those from the width on are what the
-// funnels lose (Eckart-Young: the product's squared Frobenius error is the sum of their squares).
+// A convolution pair is one head. `singular_values`, if the initialisation gives them, are those of each
+// head's product, falling. Head h has [h * inner, (h+1) * inner). Those from the width on are lost in the
+// funnels (Eckart-Young: the product's squared Frobenius error is the sum of their squares).
 struct Funnels {
   Tensor first, second;
   std::vector<double> singular_values;
 };
 
-// The three initialisations below throw Error(kBadInput) naming file and tensor where ranks or sizes do not
-// fit or a weight is not finite, and Error(kUsage) for a factor outside (0,1].
+// The three initialisations below throw Error(kBadInput) naming file and tensor if ranks or sizes do not fit
+// or a weight is not finite, and Error(kUsage) for a factor outside (0,1].
 
 // Query and key, both (heads * d, in): first = F_q, second = F_k, both (heads, d', d), d' = FunnelWidth(d).
-// (F_q W_q)^T (F_k W_k) is the best approximation of W_q^T W_k of rank d' in every head (CSI per head: the
-// logits are one bilinear form a head). The softmax scale stays that of d: the logits approximate the old
-// ones.
+// (F_q W_q)^T (F_k W_k) is the best approximation of W_q^T W_k of rank d' in every head. (CSI per head,
+// because the logits are one bilinear form per head.) The softmax scale stays that of d, because the new
+// logits approximate the old ones.
 Funnels QueryKeyFunnels(const LayerWeight& query, const LayerWeight& key, int64_t heads, double factor);
 
 // Value (heads * d, in) and output projection (out, heads * d): first (heads, d', d) behind the value,
@@ -44,7 +44,7 @@ Funnels ValueOutputFunnels(const LayerWeight& value, const LayerWeight& output, 
 
 // Two convolutions in a row, (c, in, k...) and (out, c, k...), 2D or 3D: first (1, c', c) behind the one,
 // second (1, c, c') before the other, c' = ConvFunnelWidth(c). The product is that of the kernels reshaped as
-// in A1, (c) x (in k), and A2, (out k) x (c). What lies between the two has no part in it.
+// in A1, (c) x (in k), and A2, (out k) x (c). It ignores the norm and activation between the two.
 Funnels ConvFunnels(const LayerWeight& conv1, const LayerWeight& conv2, double factor);
 
 // A funnel of N(0, 2 / fan_in) numbers (He), fan_in the last axis: the baseline of the paper's Table 4.

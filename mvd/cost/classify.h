@@ -10,13 +10,13 @@ namespace mvd {
 
 struct NodeClass {
   std::string component;  // "down_blocks.0", "decoder.mid_block", "conv_in"
-  std::string level;      // "level 0" is the finest; "-" for what has none
+  std::string level;      // "level 0" is the finest; "-": belongs to no level
   std::string kind;       // "spatial resnet", "temporal feed-forward", ...
 };
 
 class Classifier {
  public:
-  explicit Classifier(const Graph& graph);  // looks how many blocks there are
+  explicit Classifier(const Graph& graph);  // counts the blocks
   NodeClass Classify(std::string_view name) const;
 
  private:

@@ -10,15 +10,15 @@
 
 namespace mvd {
 
-// 2 x multiply-adds of convolutions, linear layers and both matmuls of attention; all else, biases too,
-// counts 0. This is the convention that the tables of Mobile Video Diffusion fit (arXiv 2412.07583).
+// 2 x multiply-adds of convolutions, linear layers and both matrix products of attention. Everything else,
+// biases included, counts 0. The tables of Mobile Video Diffusion (arXiv 2412.07583) fit this convention.
 int64_t NodeFlops(const Graph& graph, ValueId id);
 
 struct NodeCost {
   int64_t flops = 0;
   int64_t parameters = 0;        // elements of weights, each counted once, where it is named
-  int64_t weight_bytes = 0;      // of constants kept after loading: a folded weight's result, not the weight
-  int64_t activation_bytes = 0;  // of outputs written, constants apart
+  int64_t weight_bytes = 0;      // constants kept after loading: of a folded weight, only the result
+  int64_t activation_bytes = 0;  // outputs written, without constants
   NodeCost& operator+=(const NodeCost& other);
 };
 
@@ -32,14 +32,14 @@ struct GraphCost {
   int64_t peak_activation_bytes = 0;  // of the planned arena; inputs and constants are not in it
   // The parts of the total, each list in the order of the graph.
   std::vector<CostGroup> by_component;  // "conv_in", "down_blocks.0", "mid_block", ...
-  std::vector<CostGroup> by_level;      // "level 0", ...; "-" for what has none
+  std::vector<CostGroup> by_level;      // "level 0", ...; "-": belongs to no level
   std::vector<CostGroup> by_kind;       // "spatial resnet", "temporal attention", ...
   std::vector<CostGroup> by_op;
   std::vector<CostGroup> by_phase;  // "load", "clip", "step"; always these three
 
-  int64_t StepFlops() const;                                       // of every call
-  int64_t ClipFlops() const;                                       // once a clip
-  int64_t LoadFlops() const;                                       // once a model
+  int64_t StepFlops() const;                                       // with every call
+  int64_t ClipFlops() const;                                       // once per clip
+  int64_t LoadFlops() const;                                       // once per model
   int64_t CallFlops() const { return StepFlops() + ClipFlops(); }  // of a clip's first call
 };
 

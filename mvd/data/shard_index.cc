@@ -4,6 +4,7 @@
 #include <fstream>
 #include <nlohmann/json.hpp>
 #include <set>
+#include <unordered_map>
 
 #include "mvd/base/atomic_file.h"
 #include "mvd/base/error.h"
@@ -79,7 +80,20 @@ ShardFile ShardOf(const nlohmann::json& entry, const fs::path& folder, const std
       text.find_first_of(std::string_view("/\\\0", 3)) != text.npos)
     ThrowBadInput(file, "a shard's file must be a plain name inside the folder");
   return {folder / text, uint64_t(Integer(entry, "bytes", 0, int64_t(1) << 50, file)),
-          Hash(entry, "xxh128", file)};
+          Hash(entry, "xxh128", file), Integer(entry, "samples", 0, kMaxSamples, file)};
+}
+
+std::vector<ShardFile> ShardsOf(const nlohmann::json& json, const fs::path& folder, const std::string& file) {
+  const auto list = json.find("shards");
+  if (list == json.end() || !list->is_array()) ThrowBadInput(file, "key 'shards': a list is expected");
+  std::vector<ShardFile> shards;
+  std::set<fs::path> seen;
+  for (const nlohmann::json& entry : *list) {
+    shards.push_back(ShardOf(entry, folder, file));
+    if (!seen.insert(shards.back().path).second)
+      ThrowBadInput(file, "names shard '", shards.back().path.filename().string(), "' twice");
+  }
+  return shards;
 }
 
 nlohmann::json ReadShardsJson(const fs::path& folder) {
@@ -92,38 +106,66 @@ nlohmann::json ReadShardsJson(const fs::path& folder) {
 }
 
 // A sample's members stand side by side: KEY.rgb, KEY.json, KEY up to the first dot.
-void AddSamples(const TarListing& listing, uint32_t shard, ShardIndex& index,
-                const std::function<void(const std::string&)>& problem) {
-  const std::string file = index.shards[shard].path.string();
-  ShardSample sample;
-  bool has_pixels = false, has_json = false;
-  const auto finish = [&] {
-    if (has_pixels && has_json)
-      index.samples.push_back(sample);
-    else if (has_pixels || has_json)
-      problem(StrCat(file, ": sample '", sample.key, "' lacks its ", has_pixels ? ".json" : ".rgb"));
-    has_pixels = has_json = false;
-  };
-  for (const TarMember& member : listing.members) {
+class SampleList {
+ public:
+  SampleList(ShardIndex& index, const std::function<void(const std::string&)>& problem)
+      : index_(index), problem_(problem) {}
+
+  void AddShard(const TarListing& listing, uint32_t shard) {
+    shard_ = shard;
+    for (const TarMember& member : listing.members) Add(member);
+    Finish();
+  }
+
+ private:
+  void Add(const TarMember& member) {
     const size_t base = member.name.find_last_of('/') + 1;  // npos + 1 is 0
     const size_t dot = std::min(member.name.find('.', base), member.name.size());
-    const std::string key = member.name.substr(0, dot);
-    const std::string kind = member.name.substr(dot);
-    if (kind != ".rgb" && kind != ".json") continue;
-    if (key != sample.key) finish();
-    sample.shard = shard;
-    sample.key = key;
-    (kind == ".rgb" ? sample.pixels_at : sample.json_at) = member.offset;
-    (kind == ".rgb" ? sample.pixels_size : sample.json_size) = member.size;
-    (kind == ".rgb" ? has_pixels : has_json) = true;
+    const std::string key = member.name.substr(0, dot), kind = member.name.substr(dot);
+    if (kind != ".rgb" && kind != ".json") return;
+    const bool pixels = kind == ".rgb";
+    // A second .rgb belongs to another sample, of the same key too.
+    if (key != sample_.key || (pixels ? has_pixels_ : has_json_)) Finish();
+    sample_.shard = shard_;
+    sample_.key = key;
+    (pixels ? sample_.pixels_at : sample_.json_at) = member.offset;
+    (pixels ? sample_.pixels_size : sample_.json_size) = member.size;
+    (pixels ? has_pixels_ : has_json_) = true;
   }
-  finish();
-}
+
+  void Finish() {
+    if (has_pixels_ || has_json_) {
+      const std::string what = StrCat(index_.shards[shard_].path.string(), ": sample '", sample_.key, "' ");
+      if (!has_pixels_ || !has_json_)
+        problem_(what + "lacks its " + (has_pixels_ ? ".json" : ".rgb"));
+      else if (const auto [first, is_new] = keys_.emplace(sample_.key, shard_); is_new)
+        index_.samples.push_back(sample_);
+      else
+        problem_(what + "is there already, in " + index_.shards[first->second].path.filename().string() +
+                 "; the second one is skipped");
+    }
+    has_pixels_ = has_json_ = false;
+  }
+
+  ShardIndex& index_;
+  const std::function<void(const std::string&)>& problem_;
+  std::unordered_map<std::string, uint32_t> keys_;  // of samples listed so far, and the shard of each
+  uint32_t shard_ = 0;
+  ShardSample sample_;
+  bool has_pixels_ = false, has_json_ = false;
+};
 
 }  // namespace
 
 ShardFolderInfo ReadShardFolderInfo(const fs::path& folder) {
   return InfoOf(ReadShardsJson(folder), (folder / kShardsFile).string());
+}
+
+std::vector<ShardFile> ReadShardList(const fs::path& folder) {
+  const nlohmann::json json = ReadShardsJson(folder);
+  const std::string file = (folder / kShardsFile).string();
+  InfoOf(json, file);
+  return ShardsOf(json, folder, file);
 }
 
 ShardIndex ReadShardIndex(const fs::path& folder, const std::function<void(const std::string&)>& skip) {
@@ -132,21 +174,17 @@ ShardIndex ReadShardIndex(const fs::path& folder, const std::function<void(const
   ShardIndex index;
   index.info = InfoOf(json, file);
   index.identity = Hash(json, "hash", file);
-  const auto shards = json.find("shards");
-  if (shards == json.end() || !shards->is_array()) ThrowBadInput(file, "key 'shards': a list is expected");
   const auto problem = [&](const std::string& line) {
     ++index.skipped;
     if (skip) skip(line);
   };
-  std::set<fs::path> seen;
-  for (const nlohmann::json& entry : *shards) {
-    const ShardFile shard = ShardOf(entry, folder, file);
-    if (!seen.insert(shard.path).second)
-      ThrowBadInput(file, "names shard '", shard.path.filename(), "' twice");
+  const std::function<void(const std::string&)> tell = problem;
+  SampleList samples(index, tell);
+  for (const ShardFile& shard : ShardsOf(json, folder, file)) {
     if (!PathExists(shard.path))
       ThrowBadInput(shard.path.string(), "is absent, but ", kShardsFile, " names it");
     if (const uint64_t bytes = FileSize(shard.path); bytes != shard.bytes) {
-      index.skipped += Integer(entry, "samples", 0, kMaxSamples, file);
+      index.skipped += shard.samples;
       if (skip)
         skip(StrCat(shard.path.string(), ": is damaged: ", bytes, " bytes, ", kShardsFile, " says ",
                     shard.bytes, "; all of it is skipped"));
@@ -155,7 +193,7 @@ ShardIndex ReadShardIndex(const fs::path& folder, const std::function<void(const
     index.shards.push_back(shard);
     const TarListing listing = ListTar(shard.path);
     for (const std::string& line : listing.problems) problem(line);
-    AddSamples(listing, uint32_t(index.shards.size() - 1), index, problem);
+    samples.AddShard(listing, uint32_t(index.shards.size() - 1));
   }
   return index;
 }

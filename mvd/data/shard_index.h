@@ -16,7 +16,8 @@ namespace mvd {
 struct ShardFile {
   std::filesystem::path path;
   uint64_t bytes = 0;
-  std::string xxh128;  // of the whole file, hexadecimal
+  std::string xxh128;   // of the whole file, hexadecimal
+  int64_t samples = 0;  // clips and pictures in it
 };
 
 struct ShardSample {
@@ -34,8 +35,13 @@ struct ShardIndex {
   int64_t skipped = 0;
 };
 
+// The shards that the folder's shards.json lists; the files themselves are not looked at. Errors as
+// ReadShardFolderInfo.
+std::vector<ShardFile> ReadShardList(const std::filesystem::path& folder);
+
 // Errors as MakeShardSource; `skip` is told one line for each thing that is passed over. A shard whose size
-// is not what shards.json says is damaged: none of its samples is listed.
+// is not what shards.json says is damaged: none of its samples is listed. A key names one sample of the whole
+// folder: of two samples with the same key the first one counts, the other is passed over like a damaged one.
 ShardIndex ReadShardIndex(const std::filesystem::path& folder,
                           const std::function<void(const std::string&)>& skip);
 

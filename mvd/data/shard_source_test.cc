@@ -82,6 +82,22 @@ TEST_F(ShardSourceTest, GivesWhatIsStored) {
   EXPECT_NE(clip.name.find(StrCat(".tar:k", id)), std::string::npos) << clip.name;
 }
 
+// As `cat a.tar b.tar` or a second writer leave it: one key, two clips.
+TEST_F(ShardSourceTest, TheSecondSampleOfAKeyIsSkippedAndCounted) {
+  const std::string twice = Sample(1) + Sample(2) + Sample(2, kFrames, ",\"again\":1");
+  Shards({twice + kTarEnd, Sample(3) + Sample(1) + kTarEnd});
+  auto source = Open();
+  const auto ids = Ids(*source, 3);
+  EXPECT_EQ(std::set<int>(ids.begin(), ids.end()), (std::set<int>{1, 2, 3}));
+  EXPECT_EQ(source->Skipped(), 2);
+  ASSERT_EQ(lines_.size(), 2u);
+  EXPECT_NE(lines_[0].find("s0.tar: sample 'k2' is there already, in s0.tar"), std::string::npos)
+      << lines_[0];
+  EXPECT_NE(lines_[1].find("s1.tar: sample 'k1' is there already, in s0.tar"), std::string::npos)
+      << lines_[1];
+  EXPECT_EQ(Ids(*Open(), 3), ids);  // three clips an epoch, not five
+}
+
 TEST_F(ShardSourceTest, AnEpochHoldsEachOnceAndTheNextIsInAnotherOrder) {
   UnevenShards();
   auto source = Open();

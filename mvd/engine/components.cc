@@ -35,12 +35,20 @@ constexpr ComponentInfo kComponents[] = {
     {"vae_decoder", "vae", VaeConfig::kClassName, BuildDecoder},
     {"taesd_encoder", "taesd", TaesdConfig::kClassName, BuildTinyEncoder},
     {"taesd_decoder", "taesd", TaesdConfig::kClassName, BuildTinyDecoder},
-    {"image_encoder", "image_encoder", "", BuildImageEncoder},
+    {"image_encoder", "image_encoder", kImageEncoderClass, BuildImageEncoder},
 };
 
 }  // namespace
 
 std::span<const ComponentInfo> Components() { return kComponents; }
+
+std::vector<const ComponentInfo*> NetworksOf(std::string_view class_name) {
+  std::vector<const ComponentInfo*> networks;
+  for (const ComponentInfo& component : kComponents) {
+    if (component.class_name == class_name) networks.push_back(&component);
+  }
+  return networks;
+}
 
 const ComponentInfo& FindComponent(std::string_view name) {
   std::string names;

@@ -4,6 +4,7 @@
 
 #include <span>
 #include <string_view>
+#include <vector>
 
 #include "mvd/ir/graph.h"
 #include "mvd/models/presets.h"
@@ -18,14 +19,23 @@ struct CallSizes {
   int64_t width = 1024;
 };
 
+// For the names and shapes of weights, which do not depend on a call's sizes.
+inline constexpr CallSizes kSmallestCall{.batch = 1, .frames = 1, .height = 64, .width = 64};
+
+inline constexpr std::string_view kImageEncoderClass =
+    "CLIPVisionModelWithProjection";  // its config names none
+
 struct ComponentInfo {
   std::string_view name;        // as `check`, `cost` and `bench` spell it: "unet", "vae_decoder"
   std::string_view folder;      // in a pipeline's folder: "unet", "vae"
-  std::string_view class_name;  // of its config.json; empty: transformers' config names none
+  std::string_view class_name;  // of its config.json, or of the pipeline's index
   Graph (*build)(const ModelConfigs& configs, const CallSizes& sizes);
 };
 
 std::span<const ComponentInfo> Components();
+// The networks of a component's class as its config names it, or transformers' image encoder; empty where no
+// part of mobilevd runs such a class.
+std::vector<const ComponentInfo*> NetworksOf(std::string_view class_name);
 // Throws Error(kUsage) listing the names.
 const ComponentInfo& FindComponent(std::string_view name);
 

@@ -49,7 +49,7 @@ TEST(EmbeddedFiles, AFolderThatCannotBeMade) {
   folder.Put("file", "");
   const uint8_t one[] = {'1'};
   const EmbeddedFile files[] = {{"index", one}};
-  ExpectError(Exit::kBadInput, "cannot be made", [&] {
+  ExpectError(Exit::kBadInput, "is a regular file, expected a folder", [&] {
     Unpack({files, "0"}, "index", folder.path() / "file", "demo");
   });
 }

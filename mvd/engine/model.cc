@@ -7,6 +7,8 @@
 #include "mvd/base/error.h"
 #include "mvd/base/paths.h"
 #include "mvd/engine/random_weights.h"
+#include "mvd/engine/weight_doubts.h"
+#include "mvd/models/video_features.h"
 
 namespace mvd {
 namespace fs = std::filesystem;
@@ -32,18 +34,8 @@ struct SchedulerFile {
   }
 };
 
-// What a config.json tells of its class where model_index.json does not.
-std::string ClassOf(const ModelComponent& component) {
-  if (!component.class_name.empty()) return component.class_name;
-  for (const char* key : {"_class_name", "image_processor_type", "feature_extractor_type"}) {
-    if (component.config.contains(key) && component.config[key].is_string()) return component.config[key];
-  }
-  if (component.config.contains("architectures") && component.config["architectures"].is_array() &&
-      !component.config["architectures"].empty() && component.config["architectures"][0].is_string()) {
-    return component.config["architectures"][0];
-  }
-  return component.config.value("model_type", "") == "clip_vision_model" ? "CLIPVisionModelWithProjection"
-                                                                         : "";
+bool IsFeatureExtractor(std::string_view class_name) {
+  return class_name == FeatureExtractorConfig::kClassName || class_name == "CLIPFeatureExtractor";
 }
 
 ClipPreprocessing PreprocessingOf(const FeatureExtractorConfig& config, int64_t image_size,
@@ -63,7 +55,7 @@ ClipPreprocessing PreprocessingOf(const FeatureExtractorConfig& config, int64_t 
 
 void Model::ReadComponent(const ModelComponent& component) {
   const std::string file = (component.folder / component.config_file).string();
-  const std::string class_name = ClassOf(component);
+  const std::string& class_name = component.class_name;
   const nlohmann::json& json = component.config;
   const auto serves = [&](std::initializer_list<const char*> names) {
     for (const char* name : names) folders_[name] = component.folder;
@@ -80,13 +72,13 @@ void Model::ReadComponent(const ModelComponent& component) {
   } else if (class_name == TaesdConfig::kClassName) {
     configs_.taesd = ReadConfig<TaesdConfig>(json, file);
     serves({"taesd_encoder", "taesd_decoder"});
-  } else if (class_name == "CLIPVisionModelWithProjection") {
+  } else if (class_name == kImageEncoderClass) {
     configs_.image_encoder = ReadConfig<ClipVisionConfig>(json, file);
     serves({"image_encoder"});
   } else if (class_name == SchedulerFile::kClassName) {
     scheduler_ = ReadConfig<SchedulerFile>(json, file).config;
     scheduler_file_ = file;
-  } else if (class_name == FeatureExtractorConfig::kClassName || class_name == "CLIPFeatureExtractor") {
+  } else if (IsFeatureExtractor(class_name)) {
     configs_.feature_extractor = ReadConfig<FeatureExtractorConfig>(json, file);
     preprocessing_ = PreprocessingOf(configs_.feature_extractor, preprocessing_.size, file);
   } else {
@@ -94,7 +86,18 @@ void Model::ReadComponent(const ModelComponent& component) {
   }
 }
 
+Model Model::OpenSingle(const fs::path& path) {
+  Model model;
+  model.single_ = SingleFile::Open(path);
+  model.origin_ = path.string();
+  model.is_pipeline_ = true;
+  model.configs_ = model.single_->preset().models;
+  model.defaults_ = model.single_->preset().defaults;
+  return model;
+}
+
 Model Model::Open(const fs::path& path) {
+  if (PathExists(path) && !IsFolder(path)) return OpenSingle(path);
   const ModelFolder folder = ModelFolder::Open(path);
   Model model;
   model.origin_ = path.string();
@@ -126,39 +129,58 @@ Model Model::Random(const Preset& preset, uint64_t seed, DType dtype, const Thre
   return model;
 }
 
-bool Model::Has(std::string_view component) const { return random_ || folders_.contains(component); }
+bool Model::Has(std::string_view component) const {
+  if (single_) return single_->Has(FindComponent(component).folder);
+  return random_ || folders_.contains(component);
+}
 
 std::unique_ptr<WeightSource> Model::Weights(std::string_view component) const {
   const ComponentInfo& info = FindComponent(component);
   if (random_) {
-    // Weight shapes do not depend on the call's sizes.
-    const CallSizes small{.batch = 1, .frames = 1, .height = 64, .width = 64};
-    return std::make_unique<RandomWeights>(info.build(configs_, small), seed_, dtype_, threads_);
+    return std::make_unique<RandomWeights>(info.build(configs_, kSmallestCall), seed_, dtype_, threads_);
   }
+  if (single_) return single_->Weights(info.folder);
   const auto found = folders_.find(component);
   if (found == folders_.end())
     ThrowBadInput(origin_, "has no component for '", component, "', expected a folder '", info.folder, "'");
   return std::make_unique<FolderWeights>(found->second);
 }
 
-void WriteConfigs(const Preset& preset, const fs::path& folder) {
-  const auto write = [&](const char* name, const char* file, const nlohmann::json& json) {
+std::vector<std::string> Model::Doubts() const {
+  if (single_) return DoubtUnused(origin_, single_->Unused());
+  std::map<fs::path, std::vector<const ComponentInfo*>> networks;
+  for (const auto& [name, folder] : folders_) networks[folder].push_back(&FindComponent(name));
+  std::vector<std::string> doubts;
+  for (const auto& [folder, components] : networks) {
+    if (!FindWeightFiles(folder)) continue;
+    const FolderWeights weights(folder);
+    for (std::string& doubt : WeightDoubts(weights, components, configs_)) doubts.push_back(std::move(doubt));
+  }
+  return doubts;
+}
+
+bool RunsClass(std::string_view class_name) {
+  return !NetworksOf(class_name).empty() || class_name == SchedulerFile::kClassName ||
+         class_name == VideoFeaturesConfig::kClassName || IsFeatureExtractor(class_name);
+}
+
+void WriteConfigs(const Preset& preset, const fs::path& folder, bool tiny_decoder) {
+  nlohmann::json index = {{"_class_name", "StableVideoDiffusionPipeline"}, {"_diffusers_version", "0.42.0"}};
+  const auto write = [&](const char* name, const char* file, const char* library, std::string_view class_name,
+                         const nlohmann::json& json) {
     MakeFolders(folder / name);
     WriteFile(folder / name / file, json.dump(2) + "\n");
+    index[name] = {library, class_name};
   };
-  write("unet", "config.json", WriteConfig(preset.models.unet));
-  write("vae", "config.json", WriteConfig(preset.models.vae));
-  write("taesd", "config.json", WriteConfig(preset.models.taesd));
-  write("image_encoder", "config.json", WriteConfig(preset.models.image_encoder));
-  write("scheduler", "scheduler_config.json", WriteConfig(SchedulerFile{SvdSchedulerConfig()}));
-  write("feature_extractor", "preprocessor_config.json", WriteConfig(preset.models.feature_extractor));
-  nlohmann::json index = {{"_class_name", "StableVideoDiffusionPipeline"}, {"_diffusers_version", "0.42.0"}};
-  index["unet"] = {"diffusers", SvdUnetConfig::kClassName};
-  index["vae"] = {"diffusers", VaeConfig::kClassName};
-  index["taesd"] = {"diffusers", TaesdConfig::kClassName};
-  index["image_encoder"] = {"transformers", "CLIPVisionModelWithProjection"};
-  index["scheduler"] = {"diffusers", SchedulerFile::kClassName};
-  index["feature_extractor"] = {"transformers", FeatureExtractorConfig::kClassName};
+  const ModelConfigs& m = preset.models;
+  write("unet", "config.json", "diffusers", SvdUnetConfig::kClassName, WriteConfig(m.unet));
+  write("vae", "config.json", "diffusers", VaeConfig::kClassName, WriteConfig(m.vae));
+  if (tiny_decoder) write("taesd", "config.json", "diffusers", TaesdConfig::kClassName, WriteConfig(m.taesd));
+  write("image_encoder", "config.json", "transformers", kImageEncoderClass, WriteConfig(m.image_encoder));
+  write("scheduler", "scheduler_config.json", "diffusers", SchedulerFile::kClassName,
+        WriteConfig(SchedulerFile{SvdSchedulerConfig()}));
+  write("feature_extractor", "preprocessor_config.json", "transformers", FeatureExtractorConfig::kClassName,
+        WriteConfig(m.feature_extractor));
   WriteFile(folder / "model_index.json", index.dump(2) + "\n");
 }
 

@@ -4,6 +4,7 @@
 #include "mvd/base/error.h"
 #include "mvd/base/file_error.h"
 #include "mvd/base/paths.h"
+#include "mvd/io/model_links.h"
 #include "mvd/io/safetensors.h"
 #include "mvd/models/taesd.h"
 
@@ -13,12 +14,12 @@ namespace {
 
 constexpr const char* kWeights = "diffusion_pytorch_model.safetensors";
 
-// The file itself under another name, or a copy where the file system has no such links. Links are followed:
-// a folder of the Hub's cache is made of them, and the new folder must not lead out of itself.
+// The file itself under another name, or a copy where the file system has no such links. Links are followed
+// as far as the model's own folder goes: the Hub's cache is made of them, and the new folder must not lead
+// out of itself.
 void LinkOrCopy(const fs::path& from, const fs::path& to) {
   std::error_code code;
-  const fs::path file = fs::canonical(from, code);
-  if (code) ThrowUnreadable(from.string(), code.value());
+  const fs::path file = ResolveInModel(from.parent_path(), from.filename().string());
   fs::create_hard_link(file, to, code);
   if (code) fs::copy_file(file, to, code);
   if (code) ThrowUnwritable(to.string(), code.value());
@@ -86,6 +87,7 @@ void WriteUnetFolder(const UnetFolder& source, const SvdUnetConfig& config, Unet
   const fs::path folder = pending.temporary();
   const fs::path unet = source.folder.is_pipeline ? folder / "unet" : folder;
   MakeFolders(unet);
+  if (source.folder.is_pipeline) CopyOthers(source, folder);  // first: files may be refused
   {
     SafetensorsWriter writer(unet / kWeights, rewrite.after(), {{"format", "pt"}});
     rewrite.Run([&](const std::string& name, const TensorView& tensor) { writer.Write(name, tensor); },
@@ -93,7 +95,6 @@ void WriteUnetFolder(const UnetFolder& source, const SvdUnetConfig& config, Unet
     writer.Commit();
   }
   WriteFile(unet / "config.json", NewConfig(source, config).dump(2) + "\n");
-  if (source.folder.is_pipeline) CopyOthers(source, folder);
   pending.Commit();
 }
 

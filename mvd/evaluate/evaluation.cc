@@ -96,12 +96,15 @@ void MeasureClips(const Subject& subject, const std::vector<SynthClip>& truth, c
     if (!truth[i].exact_flow) continue;
     const double error = EndPointError(flow, truth[i].flow);
     report.Add("flow error", "pixels", subject.name, error);
-    if (tells_way.contains(truth[i].kind)) report.Add("flow error, told", "pixels", subject.name, error);
+    if (tells_way.contains(truth[i].kind))
+      report.Add("flow error, determined", "pixels", subject.name, error);
     by_kind[truth[i].kind].first += error, by_kind[truth[i].kind].second += 1;
   }
   for (const auto& [kind, sum] : by_kind) {
-    if (subject.name == "model") result.kinds[kind].first = sum.first / sum.second;
-    if (subject.name == "still") result.kinds[kind].second = sum.first / sum.second;
+    EvaluationReport::KindError& error = result.kinds[kind];
+    error.clips = sum.second;
+    if (subject.name == "model") error.model = sum.first / sum.second;
+    if (subject.name == "still") error.still = sum.first / sum.second;
   }
 }
 
@@ -115,7 +118,7 @@ void MeasureDistances(const std::vector<Subject>& subjects, const std::vector<Sy
     };
     constexpr int kDraws = 200;
     result.figures.push_back(
-        {"Frechet distance", "own features", name, Bootstrap(real.rows, distance, seed, kDraws)});
+        {"Frechet distance", "own features", name, BootstrapDistance(real.rows, distance, seed, kDraws)});
   };
   for (const Subject& subject : subjects) {
     if (subject.name != "real") add(subject.name, features.Of(subject.clips));

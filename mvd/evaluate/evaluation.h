@@ -32,7 +32,13 @@ struct Figure {
 struct EvaluationReport {
   std::vector<Figure> figures;
   std::optional<double> bucket_spearman;  // of bucket and motion, over all photographs' clips
-  std::map<std::string, std::pair<double, double>> kinds;  // flow error by kind of scene: model, still
+  // Mean flow error by kind of scene, pixels; smaller is better. Only kinds whose flow is exact.
+  struct KindError {
+    double model = 0, still = 0;
+    int64_t clips = 0;
+    bool better() const { return model < still; }  // than the picture standing still
+  };
+  std::map<std::string, KindError> kinds;
 };
 
 // `clips` are the held-out ones, `others` as many more from the same source, for what real clips differ by.

@@ -12,7 +12,7 @@ VideoFeatures::VideoFeatures(const std::filesystem::path& folder, const NetworkO
   const std::filesystem::path file = folder / "config.json";
   if (!PathExists(file))
     ThrowBadInput(folder.string(), "has no config.json, expected the feature network's folder");
-  config_ = ReadConfig<VideoFeaturesConfig>(ReadJsonFile(file), file.string());
+  config_ = ReadConfig<VideoFeaturesConfig>(ReadJsonInside(folder, "config.json"), file.string());
   network_ = std::make_unique<Network>(BuildVideoFeatures(config_, 1), options);
   FolderWeights weights(folder);
   network_->Load(weights);

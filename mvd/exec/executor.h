@@ -1,5 +1,5 @@
-// The whole contract between a graph and whatever runs it. reference, null, cpu, torch and compare implement
-// it.
+// The whole contract between a graph and whatever runs it. The executors reference, null, cpu and torch
+// implement it.
 #pragma once
 
 #include <cstdint>
@@ -18,7 +18,7 @@
 
 namespace mvd {
 
-// What a graph needs while it runs; known before it runs.
+// The memory that a graph needs while it runs, known before it runs.
 struct MemoryPlan {
   int64_t weight_bytes = 0;      // as the executor holds them
   int64_t activation_bytes = 0;  // the arena
@@ -27,17 +27,17 @@ struct MemoryPlan {
 };
 
 struct ExecOptions {
-  DType dtype = DType::kF32;  // of weights and activations; sums are f32 at least
+  DType dtype = DType::kF32;  // of weights and activations; sums are at least f32
   Threads threads = {};
   std::string isa = "auto";  // the highest instruction set a kernel may use
   const CancelToken* cancel = nullptr;
 };
 
-// What an observer hears of a node that has run; for compare, timing and debugging.
+// What an observer is told of a node that has run; for compare, timing and debugging.
 struct NodeRun {
   const Node& node;
-  double seconds;                 // it took
-  std::function<Tensor()> value;  // copies what it made, as f32
+  double seconds;                 // that it took
+  std::function<Tensor()> value;  // copies its output, as f32
 };
 using NodeObserver = std::function<void(const NodeRun&)>;
 
@@ -49,8 +49,8 @@ class Executor {
   virtual std::string Unsupported(const Graph& graph, const Node& node) const = 0;
   // What Load will need for this graph; reads no weights.
   virtual MemoryPlan Plan(const Graph& graph) const = 0;
-  // Takes the graph and packs its weights. Throws Error(kBadInput) naming the file and tensor where one is
-  // missing or has another shape than the graph says. `progress` hears the share of weights done.
+  // Takes the graph and packs its weights. Throws Error(kBadInput) naming the file and tensor if one is
+  // missing or has another shape than the graph says. `progress` gets the share of weights done.
   virtual void Load(const Graph& graph, WeightSource& weights, const Progress& progress = {}) = 0;
   // Inputs in the order of graph.All(Op::kInput), outputs in the order of graph.outputs; f32, (B,T,H,W,C).
   // Phase kLoad is computed in Load; values of phase kClip are kept until `new_clip` is set.
@@ -63,7 +63,7 @@ class Executor {
 // Throws Error(kBadInput): "tensor 'x' is missing" or "has shape (3), expected (4)".
 TensorView GetWeight(WeightSource& weights, const Node& node);
 
-// Runs with outputs allocated here, by name order of graph.outputs.
+// Runs and returns the outputs, in the order of graph.outputs.
 std::vector<Tensor> RunGraph(Executor& executor, const Graph& graph, std::span<const TensorView> inputs,
                              bool new_clip = true);
 

@@ -1,4 +1,4 @@
-// How far one array is from another: the figures of `compare` and of the `check` command.
+// How far one array is from another: the figures of compare.h and of the command `check`.
 #pragma once
 
 #include <cstdint>
@@ -13,10 +13,10 @@ struct ErrorMetrics {
 };
 
 // Sums in double. Both must have the same number of elements.
-// - A number that is not finite in either makes rel_rms and max_abs infinite and the cosine 0, where both
-// have
-//   the same one too: two networks that fail alike do not agree.
-// - Where `want` is all zero rel_rms is 0 if `got` is too, else infinite; the cosine is 1 or 0 likewise.
+// - A number that is not finite in either array makes rel_rms and max_abs infinite and the cosine 0,
+//   even if both arrays have the same one:
+//   two networks that fail in the same way do not agree.
+// - If `want` is all zero and `got` too, rel_rms is 0 and the cosine 1; if `got` is not, infinite and 0.
 ErrorMetrics Measure(std::span<const float> got, std::span<const float> want);
 
 // Elements that are NaN or infinite.

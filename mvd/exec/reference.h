@@ -1,4 +1,4 @@
-// The reference executor: scalar and obvious, sums in double. It is the definition of every op; never
+// The reference executor: scalar and obvious, sums in double. It is the definition of every op, and is never
 // optimised.
 #pragma once
 
@@ -12,8 +12,8 @@ namespace mvd {
 // Only f32; of the options it honours threads and cancel.
 std::unique_ptr<Executor> MakeReferenceExecutor(const ExecOptions& options);
 
-// One node on f32 values: `in` has an entry an input, null where it is absent. Also evaluates constants for
-// others.
+// Evaluates one node on f32 values. `in` has one entry per input, null if it is absent. Other executors
+// evaluate constants with it.
 Tensor EvaluateNode(const Node& node, const std::vector<const Tensor*>& in, const Threads& threads);
 
 }  // namespace mvd

@@ -13,7 +13,7 @@ using Inputs = std::vector<const Tensor*>;
 // Absent inputs are null; so is everything past the end.
 inline const Tensor* At(const Inputs& in, size_t i) { return i < in.size() ? in[i] : nullptr; }
 
-double Activate(Act act, double x);  // kGeglu is no function of one number
+double Activate(Act act, double x);  // not kGeglu, which takes two numbers
 
 void Conv2d(const Node& node, const Inputs& in, const Threads& threads, Tensor& out);
 void ConvTemporal(const Node& node, const Inputs& in, const Threads& threads, Tensor& out);
@@ -23,8 +23,8 @@ void GroupNorm(const Node& node, const Inputs& in, const Threads& threads, Tenso
 void LayerNorm(const Node& node, const Inputs& in, const Threads& threads, Tensor& out);
 void Attention(const Node& node, const Inputs& in, const Threads& threads, Tensor& out);
 
-void Pointwise(const Node& node, const Inputs& in,
-               Tensor& out);  // Activation, Affine, Geglu, Blend, Timestep, frames
+// Activation, Affine, Geglu, Blend, Timestep, FrameIndices
+void Pointwise(const Node& node, const Inputs& in, Tensor& out);
 void Broadcast(const Node& node, const Inputs& in, Tensor& out);  // Add, Expand
 void Rearrange(const Node& node, const Inputs& in, Tensor& out);  // Concat, Slice, Reshape, ResizeNearest
 

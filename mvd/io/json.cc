@@ -6,6 +6,8 @@
 
 #include "mvd/base/atomic_file.h"
 #include "mvd/base/error.h"
+#include "mvd/io/foreign_file.h"
+#include "mvd/io/mapped_file.h"
 
 namespace mvd {
 namespace {
@@ -77,6 +79,7 @@ std::string JsonReason(std::string_view what) {
 }
 
 nlohmann::json ParseJson(std::string_view text, const std::string& file) {
+  if (const auto foreign = ForeignFile(text)) ThrowBadInput(file, "is no JSON but ", *foreign);
   // The parser takes NUL for the end of the text, so that anything could follow it unseen.
   if (const size_t nul = text.find('\0'); nul != text.npos) {
     ThrowBadInput(file, "byte ", nul, ": NUL in JSON text");
@@ -94,6 +97,14 @@ nlohmann::json ParseJson(std::string_view text, const std::string& file) {
 
 nlohmann::json ReadJsonFile(const std::filesystem::path& path) {
   return ParseJson(ReadFile(path, kMaxJsonBytes), path.string());
+}
+
+nlohmann::json ReadJsonInside(const std::filesystem::path& folder, const std::string& name) {
+  const MappedFile file = MappedFile::OpenInside(folder, name);
+  if (file.bytes().size() > kMaxJsonBytes) {
+    ThrowBadInput(file.path(), "has ", file.bytes().size(), " bytes, at most ", kMaxJsonBytes, " are read");
+  }
+  return ParseJson(file.text(), file.path());
 }
 
 std::string Printable(std::string_view text, size_t limit) {

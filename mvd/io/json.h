@@ -1,5 +1,5 @@
-// JSON text from model folders, read strictly: size, depth and duplicate keys are checked before anything is
-// believed. nlohmann-json keeps the last of two equal keys; two readers of one file must never disagree.
+// JSON text from model folders, read strictly: size, depth and duplicate keys are checked first.
+// nlohmann-json keeps the last of two equal keys, and two readers of one file must never disagree.
 #pragma once
 
 #include <cstddef>
@@ -18,9 +18,10 @@ inline constexpr int kMaxJsonDepth = 16;  // diffusers' and transformers' config
 // not UTF-8 JSON, repeats a key of one object, nests deeper than kMaxJsonDepth or holds a number beyond f64.
 nlohmann::json ParseJson(std::string_view text, const std::string& file);
 
-// The same from a file of at most kMaxJsonBytes. A missing file is Error(kNotFound): a caller that found the
-// name inside a model folder looks first.
+// The same from a file of at most kMaxJsonBytes that the user named. A missing file is Error(kNotFound).
 nlohmann::json ReadJsonFile(const std::filesystem::path& path);
+// The same from a file of a model folder, see MappedFile::OpenInside; Error(kBadInput) where it is missing.
+nlohmann::json ReadJsonInside(const std::filesystem::path& folder, const std::string& name);
 
 // `text` for an error message: one line, control characters and broken UTF-8 as '?', about `limit` bytes.
 std::string Printable(std::string_view text, size_t limit = 120);
@@ -28,13 +29,13 @@ std::string Printable(std::string_view text, size_t limit = 120);
 // Whether a byte or UTF-8 sequence in `text` moves a terminal's cursor: C0, DEL or C1.
 bool HasControlCharacters(std::string_view text);
 
-// Whether `name` names an entry directly inside a folder: no '/', '\' or control characters, not empty, "."
-// or
-// "..", at most 255 bytes.
+// Whether `name` names an entry directly inside a folder:
+// it may not be empty, "." or "..", may not hold '/', '\' or control characters,
+// and has at most 255 bytes.
 bool IsPlainBaseName(std::string_view name);
 
-// For the two parsers here. Walks a text and leaves the position where a handler can see it, because
-// nlohmann-json tells handlers what it read but not where.
+// An iterator for the two parsers here. It records how far it has read, because nlohmann-json tells its
+// handlers what it read but not where.
 struct TrackedChar {
   using iterator_category = std::input_iterator_tag;
   using value_type = char;
@@ -57,8 +58,8 @@ struct TrackedChar {
   bool operator==(const TrackedChar& other) const { return at == other.at; }
 };
 
-// The reason in a nlohmann-json message: without its tag and without the text it quotes, which may be a
-// secret or a hundred megabytes.
+// The reason that a nlohmann-json message gives, without its tag and without the text it quotes, which may
+// hold a secret or be a hundred megabytes long.
 std::string JsonReason(std::string_view what);
 
 }  // namespace mvd

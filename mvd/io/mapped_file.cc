@@ -10,7 +10,7 @@
 
 #include "mvd/base/file_error.h"
 #include "mvd/base/paths.h"
-#include "mvd/io/json.h"
+#include "mvd/io/model_links.h"
 
 namespace mvd {
 namespace {
@@ -34,18 +34,10 @@ MappedFile MappedFile::Open(const std::filesystem::path& path) {
 }
 
 MappedFile MappedFile::OpenInside(const std::filesystem::path& folder, const std::string& name) {
-  if (!IsPlainBaseName(name)) {
-    ThrowBadInput(folder.string(), "'", Printable(name), "' is no plain file name inside the folder");
-  }
+  const std::filesystem::path real = ResolveInModel(folder, name);
   const std::string path = (folder / name).string();
-  const Descriptor parent{::open(folder.c_str(), O_PATH | O_DIRECTORY | O_CLOEXEC)};
-  if (parent.value < 0) ThrowUnreadable(folder.string(), errno);
-  const Descriptor file{::openat(parent.value, name.c_str(), kOpenFlags | O_NOFOLLOW)};
-  if (file.value < 0) {
-    if (errno == ENOENT) ThrowBadInput(path, "is missing");
-    if (errno == ELOOP) ThrowBadInput(path, "is a symbolic link, expected a regular file");
-    ThrowUnreadable(path, errno);
-  }
+  const Descriptor file{::open(real.c_str(), kOpenFlags | O_NOFOLLOW)};
+  if (file.value < 0) ThrowUnreadable(path, errno);
   return Map(file.value, path);
 }
 

@@ -5,6 +5,7 @@
 #include <filesystem>
 #include <span>
 #include <string>
+#include <string_view>
 
 namespace mvd {
 
@@ -13,8 +14,8 @@ class MappedFile {
   // A path a user or this program chose; symbolic links are followed. Error(kNotFound) where it is absent,
   // Error(kBadInput) where it is no regular file or cannot be read.
   static MappedFile Open(const std::filesystem::path& path);
-  // A name that came out of a file (an index): a plain base name, opened relative to `folder`, never through
-  // a symbolic link. Every failure is Error(kBadInput), absence too.
+  // A file of a model folder, whose name may have come out of an index: a plain base name, and only where
+  // ResolveInModel (model_links.h) lets it lead. Every failure is Error(kBadInput), absence too.
   static MappedFile OpenInside(const std::filesystem::path& folder, const std::string& name);
 
   MappedFile() = default;
@@ -25,6 +26,7 @@ class MappedFile {
   // Valid until destruction. Whoever truncates the file meanwhile ends this process with SIGBUS: write
   // replacements through AtomicFile, which renames.
   std::span<const uint8_t> bytes() const { return {data_, size_}; }
+  std::string_view text() const { return {reinterpret_cast<const char*>(data_), size_}; }
   const std::string& path() const { return path_; }
   // Lets the system drop the whole pages inside [begin, begin + size); reading them again loads them again.
   void DropPages(uint64_t begin, uint64_t size) const;

@@ -22,11 +22,10 @@ bool EntryExists(const fs::path& path) {
   return fs::exists(fs::symlink_status(path, code));
 }
 
-// `path` was seen in its folder: its absence now is a broken link, not a path the user got wrong.
-json ReadObject(const fs::path& path) {
-  if (!PathExists(path)) ThrowBadInput(path.string(), "is a broken symbolic link");
-  json value = ReadJsonFile(path);
-  if (!value.is_object()) ThrowBadInput(path.string(), "is ", value.type_name(), ", expected an object");
+json ReadObject(const fs::path& folder, const std::string& name) {
+  json value = ReadJsonInside(folder, name);
+  if (!value.is_object())
+    ThrowBadInput((folder / name).string(), "is ", value.type_name(), ", expected an object");
   return value;
 }
 
@@ -40,16 +39,15 @@ std::string ClassNameOf(const json& config) {
   if (found != config.end() && found->is_array() && !found->empty() && found->front().is_string()) {
     return found->front().get<std::string>();
   }
-  return "";
+  return config.value("model_type", json()) == "clip_vision_model" ? "CLIPVisionModelWithProjection" : "";
 }
 
 // Fills config and config_file, and class_name where the pipeline did not say it.
 void ReadConfig(ModelComponent& component) {
   for (const char* name : kConfigFiles) {
-    const fs::path path = component.folder / name;
-    if (!EntryExists(path)) continue;
+    if (!EntryExists(component.folder / name)) continue;
     component.config_file = name;
-    component.config = ReadObject(path);
+    component.config = ReadObject(component.folder, name);
     if (component.class_name.empty()) component.class_name = ClassNameOf(component.config);
     return;
   }
@@ -84,12 +82,14 @@ std::string LastName(const fs::path& path) {
 
 ModelFolder ModelFolder::Open(const fs::path& path) {
   if (!PathExists(path)) ThrowNotFound(path.string());
-  if (!IsFolder(path)) ThrowBadInput(path.string(), "is no folder, expected a model folder");
+  if (!IsFolder(path))
+    ThrowBadInput(path.string(),
+                  "is no folder, expected a model folder (mobilevd convert makes one of a single file)");
   ModelFolder model;
   model.path = path;
   if (EntryExists(path / kPipelineFile)) {
     model.is_pipeline = true;
-    model.index = ReadObject(path / kPipelineFile);
+    model.index = ReadObject(path, kPipelineFile);
     for (const auto& [name, value] : model.index.items()) {
       if (name.starts_with('_') || !value.is_array()) continue;  // the pipeline's own settings
       if (std::optional<ModelComponent> component = ReadEntry(path, name, value)) {

@@ -4,6 +4,7 @@
 #include <sys/stat.h>
 
 #include "mvd/io/io_test_util.h"
+#include "mvd/io/model_links.h"
 
 namespace mvd {
 namespace {
@@ -152,12 +153,133 @@ TEST(FolderWeights, FoldersWithoutWeights) {
   ExpectError(Exit::kBadInput, "is no folder", [&] { FolderWeights weights(folder.path() / "config.json"); });
 }
 
-TEST(FolderWeights, FixedNamesMayBeLinks) {  // the Hub's cache is made of them
+TEST(FolderWeights, TwoSetsOfWeights) {
+  const std::string fp16_index = "diffusion_pytorch_model.fp16.safetensors.index.json";
+  const struct {
+    std::vector<std::string> names;  // the first is read
+  } cases[] = {{{kIndex, "diffusion_pytorch_model.safetensors"}},
+               {{fp16_index, "diffusion_pytorch_model.fp16.safetensors"}},
+               {{"model.safetensors", "model.safetensors.index.json"}},
+               {{"diffusion_pytorch_model.safetensors", "model.safetensors"}}};
+  for (const auto& c : cases) {
+    SCOPED_TRACE(c.names[0]);
+    TestFolder folder;
+    folder.Put("s.safetensors", OneTensor("sharded"));
+    for (const std::string& name : c.names) {
+      folder.Put(name, name.ends_with(".json") ? Index(R"("sharded":"s.safetensors")") : OneTensor(name));
+    }
+    const FolderWeights weights(folder.path());
+    EXPECT_EQ(weights.rivals(), c.names);
+    const bool sharded = c.names[0].ends_with(".json");
+    EXPECT_EQ(weights.Names(), std::vector<std::string>{sharded ? "sharded" : c.names[0]});
+  }
+  TestFolder folder;  // the other precision is no rival
+  folder.Put("model.safetensors", OneTensor("a"));
+  folder.Put("model.fp16.safetensors", OneTensor("a"));
+  EXPECT_TRUE(FolderWeights(folder.path()).rivals().empty());
+}
+
+// The Hub's cache, models--ORG--NAME/blobs and models--ORG--NAME/snapshots/REVISION/unet, is made of links.
+TEST(ModelLinks, StayInsideTheModel) {
   TestFolder folder;
-  folder.Put("blobs/0123", OneTensor("a"));
-  fs::create_directory(folder.path() / "unet");
-  fs::create_symlink("../blobs/0123", folder.path() / "unet" / "model.safetensors");
-  EXPECT_EQ(FolderWeights(folder.path() / "unet").Names(), std::vector<std::string>{"a"});
+  const fs::path repo = folder.path() / "models--org--name", unet = repo / "snapshots/12ab/unet";
+  folder.Put("models--org--name/blobs/0123", OneTensor("a"));
+  folder.Put("models--org--other/blobs/0123", OneTensor("a"));
+  fs::create_directories(unet);
+  const fs::path file = unet / "model.safetensors";
+  const auto link = [&](const fs::path& target) {
+    fs::remove(file);
+    fs::create_symlink(target, file);
+  };
+  link("../../../blobs/0123");
+  EXPECT_EQ(FolderWeights(unet).Names(), std::vector<std::string>{"a"});
+  link(fs::absolute(repo / "blobs/0123"));
+  EXPECT_EQ(FolderWeights(unet).Names(), std::vector<std::string>{"a"});
+  const auto refused = [&](const fs::path& where) {
+    ExpectError(Exit::kBadInput, "is a symbolic link to", [&] { FolderWeights weights(where); });
+  };
+  link("../../../../models--org--other/blobs/0123");
+  refused(unet);
+  fs::create_symlink(folder.path() / "models--org--other/blobs/0123", repo / "blobs/away");
+  link("../../../blobs/away");  // a link to a link
+  refused(unet);
+
+  // Outside a cache the pipeline's folder is the border, else the component's own.
+  const fs::path plain = folder.path() / "plain/unet";
+  folder.Put("plain/shared/w", OneTensor("a"));
+  fs::create_directories(plain);
+  fs::create_symlink("../shared/w", plain / "model.safetensors");
+  refused(plain);
+  folder.Put("plain/model_index.json", "{}");
+  EXPECT_EQ(FolderWeights(plain).Names(), std::vector<std::string>{"a"});
+  EXPECT_EQ(FolderWeights(plain / "").Names(), std::vector<std::string>{"a"});
+  fs::create_directory_symlink(plain.parent_path(), folder.path() / "mine");  // the user's own link
+  EXPECT_EQ(FolderWeights(folder.path() / "mine/unet").Names(), std::vector<std::string>{"a"});
+  fs::create_directory_symlink(unet, plain.parent_path() / "vae");  // a component's folder elsewhere
+  ExpectError(Exit::kBadInput, "is a symbolic link to",
+              [&] { FolderWeights weights(plain.parent_path() / "vae"); });
+  // Names that merely begin alike.
+  EXPECT_THROW(ResolveInModel(plain, "../shared"), Error);
+  fs::create_directories(folder.path() / "plain/unet2");
+  folder.Put("alone/config.json", "{}"), folder.Put("alone2/config.json", "{}");
+  fs::remove(folder.path() / "alone/config.json");
+  fs::create_symlink("../alone2/config.json", folder.path() / "alone/config.json");
+  ExpectError(Exit::kBadInput, "is a symbolic link to", [&] { ModelFolder::Open(folder.path() / "alone"); });
+}
+
+std::string Scaled(const std::string& scale_name, const std::string& scale_shape, size_t scales) {
+  const std::string end = std::to_string(4 + 4 * scales);
+  std::string data("\x38\x38\xb8\x40", 4);  // 1 1 -1 2
+  for (size_t i = 0; i < scales; ++i) {
+    const float scale = 3 + float(i);
+    data.append(reinterpret_cast<const char*>(&scale), 4);
+  }
+  return FileBytes(R"({"l.weight":{"dtype":"F8_E4M3","shape":[2,2],"data_offsets":[0,4]},")" + scale_name +
+                       R"(":{"dtype":"F32","shape":[)" + scale_shape + R"(],"data_offsets":[4,)" + end +
+                       "]}}",
+                   data);
+}
+
+TEST(FolderWeights, ScalesOfF8) {
+  const struct {
+    const char *name, *shape;
+    size_t count;
+    std::vector<float> expected;
+  } cases[] = {{"l.scale_weight", "", 1, {3, 3, -3, 6}},
+               {"l.weight_scale", "1", 1, {3, 3, -3, 6}},
+               {"l.weight_scale", "2,1", 2, {3, 3, -4, 8}},
+               {"l.weight_scale_inv", "2", 2, {3, 3, -4, 8}}};
+  for (const auto& c : cases) {
+    TestFolder folder;
+    folder.Put("model.safetensors", Scaled(c.name, c.shape, c.count));
+    FolderWeights weights(folder.path());
+    EXPECT_EQ(weights.Names(), std::vector<std::string>{"l.weight"});
+    EXPECT_EQ(weights.Find("l.weight")->dtype, DType::kF32);
+    EXPECT_EQ(weights.TypeOf("l.weight").name, "F8_E4M3");
+    for (int again = 0; again < 2; ++again) {
+      const auto values = weights.Get("l.weight").f32();
+      EXPECT_EQ(std::vector<float>(values.begin(), values.end()), c.expected) << c.name;
+      weights.Release("l.weight");
+    }
+  }
+  for (const char* shape : {"3", "1,2", "0"}) {
+    TestFolder folder;
+    folder.Put("model.safetensors",
+               Scaled("l.weight_scale", shape, shape[0] == '1' ? 2 : size_t(shape[0] - '0')));
+    ExpectBadFolder(folder, "expected one number, or one per output channel of 'l.weight', (2,2)");
+  }
+  {  // quantized integers are no weights
+    TestFolder folder;
+    std::string file = Scaled("l.weight_scale", "", 1);
+    file.replace(file.find("\"F8_E4M3\""), 9, "\"U8\"     ");
+    folder.Put("model.safetensors", file);
+    FolderWeights weights(folder.path());
+    ExpectError(Exit::kBadInput, "is stored as U8 with a scale, 'l.weight_scale'",
+                [&] { weights.Get("l.weight"); });
+  }
+  TestFolder folder;  // of another tensor: no scale
+  folder.Put("model.safetensors", Scaled("m.weight_scale", "", 1));
+  EXPECT_EQ(FolderWeights(folder.path()).Names(), (std::vector<std::string>{"l.weight", "m.weight_scale"}));
 }
 
 TEST(ModelFolder, Pipeline) {

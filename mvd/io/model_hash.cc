@@ -34,23 +34,26 @@ void AddFile(ContentDigest& digest, const std::string& label, const MappedFile& 
 }  // namespace
 
 std::string ModelHash(const fs::path& folder, const Threads& threads) {
-  const ModelFolder model = ModelFolder::Open(folder);
   ContentDigest digest;
+  std::error_code code;
+  if (fs::is_regular_file(folder, code)) {  // a whole model in one file
+    AddFile(digest, "", MappedFile::Open(folder), threads);
+    return digest.Hex();
+  }
+  const ModelFolder model = ModelFolder::Open(folder);
   if (model.is_pipeline) {
-    AddFile(digest, "model_index.json", MappedFile::Open(folder / "model_index.json"), threads);
+    AddFile(digest, "model_index.json", MappedFile::OpenInside(folder, "model_index.json"), threads);
   }
   for (const ModelComponent& component : model.components) {
     if (component.config_file.empty()) continue;
     // A component's own folder may have any name; inside a pipeline the name is part of the model.
     const std::string prefix = model.is_pipeline ? component.name + "/" : "";
     AddFile(digest, prefix + component.config_file,
-            MappedFile::Open(component.folder / component.config_file), threads);
+            MappedFile::OpenInside(component.folder, component.config_file), threads);
     const std::optional<WeightFiles> weights = FindWeightFiles(component.folder);
     if (!weights) continue;
     for (const std::string& name : weights->files) {
-      const MappedFile file = weights->index.empty() ? MappedFile::Open(component.folder / name)
-                                                     : MappedFile::OpenInside(component.folder, name);
-      AddFile(digest, prefix + name, file, threads);
+      AddFile(digest, prefix + name, MappedFile::OpenInside(component.folder, name), threads);
     }
   }
   return digest.Hex();

@@ -1,28 +1,12 @@
 #include "mvd/io/safetensors.h"
 
 #include <algorithm>
+#include <array>
 #include <utility>
 
 #include "mvd/io/json.h"
 
 namespace mvd {
-namespace {
-
-// OCP 8-bit floating point, E4M3: sign, 4 bits of exponent by 7 too large, 3 of fraction; no infinities.
-// bf16 has 8 and 7 bits at 127.
-uint16_t F8ToBF16(uint8_t bits) {
-  const uint16_t sign = uint16_t((bits & 0x80) << 8);
-  int exponent = bits >> 3 & 15, fraction = bits & 7;
-  if (exponent == 15 && fraction == 7) return sign | 0x7fc0;  // NaN
-  if (exponent == 0) {
-    if (fraction == 0) return sign;
-    for (exponent = 1; !(fraction & 8); --exponent) fraction <<= 1;  // bf16 has a normal number for it
-    fraction &= 7;
-  }
-  return uint16_t(sign | (exponent + 120) << 7 | fraction << 4);
-}
-
-}  // namespace
 
 SafetensorsFile SafetensorsFile::FromMap(MappedFile map) {
   SafetensorsHeader header = ParseSafetensorsHeader(map.bytes(), map.bytes().size(), map.path());
@@ -46,12 +30,18 @@ const SafetensorsTensor& SafetensorsFile::Entry(const std::string& name) const {
 TensorView SafetensorsFile::Get(const std::string& name) const {
   const SafetensorsTensor& entry = Entry(name);
   const uint8_t* stored = map_.bytes().data() + entry.begin;
-  if (!entry.is_f8) return {entry.info.dtype, entry.info.shape, stored};
+  if (!entry.type->reads_as) {
+    ThrowBadInput(path(), "tensor '", Printable(name), "' is stored as ", entry.type->name,
+                  ", which no network computes with");
+  }
+  if (!entry.type->f8) return {entry.info.dtype, entry.info.shape, stored};
   const std::lock_guard lock(widened_->mutex);
   std::vector<uint16_t>& wide = widened_->tensors[name];
   if (wide.empty()) {
     wide.resize(size_t(entry.bytes));
-    std::transform(stored, stored + entry.bytes, wide.begin(), F8ToBF16);
+    std::array<uint16_t, 256> table;
+    for (int i = 0; i < 256; ++i) table[size_t(i)] = BF16(entry.type->f8(uint8_t(i))).bits;
+    std::transform(stored, stored + entry.bytes, wide.begin(), [&](uint8_t code) { return table[code]; });
   }
   return {entry.info.dtype, entry.info.shape, wide.data()};
 }
@@ -59,7 +49,7 @@ TensorView SafetensorsFile::Get(const std::string& name) const {
 void SafetensorsFile::Release(const std::string& name) const {
   const SafetensorsTensor& entry = Entry(name);
   map_.DropPages(entry.begin, entry.bytes);
-  if (!entry.is_f8) return;
+  if (!entry.type->f8) return;
   const std::lock_guard lock(widened_->mutex);
   widened_->tensors.erase(name);
 }

@@ -18,6 +18,7 @@
 #include "mvd/base/atomic_file.h"
 #include "mvd/base/tensor.h"
 #include "mvd/base/weight_source.h"
+#include "mvd/io/file_types.h"
 #include "mvd/io/mapped_file.h"
 
 namespace mvd {
@@ -29,10 +30,10 @@ inline constexpr size_t kMaxSafetensorsNameBytes = 1024;   // tensor names and m
 inline constexpr int kMaxSafetensorsRank = 8;
 
 struct SafetensorsTensor {
-  TensorInfo info;
-  uint64_t begin = 0;  // bytes from the start of the file
-  uint64_t bytes = 0;  // there
-  bool is_f8 = false;  // F8_E4M3 in the file; to readers it is the bf16 of `info`, which holds it exactly
+  const FileType* type = nullptr;  // in the file
+  TensorInfo info;                 // as readers get it; of types that are not read the shape alone counts
+  uint64_t begin = 0;              // bytes from the start of the file
+  uint64_t bytes = 0;              // there
 };
 
 struct SafetensorsHeader {
@@ -40,11 +41,6 @@ struct SafetensorsHeader {
   std::map<std::string, std::string> metadata;  // of "__metadata__"; empty where there is none
   uint64_t data_begin = 0;                      // bytes from the start of the file
 };
-
-// Bytes of a tensor's data; nothing where a size is negative or the product of the sizes (0 counting as 1)
-// leaves int64.
-std::optional<uint64_t> CheckedBytes(const TensorInfo& info);
-std::string_view SafetensorsName(DType dtype);  // "F32", "BF16", ...: the format's spelling
 
 // Parses and validates the header. `file_prefix` holds the first bytes of a file of `file_size` bytes, all of
 // its header at least. Throws Error(kBadInput) naming `file`. Choices where readers differ:
@@ -54,7 +50,7 @@ std::string_view SafetensorsName(DType dtype);  // "F32", "BF16", ...: the forma
 // - a tensor's object holds exactly dtype, shape and data_offsets; sizes are plain non-negative integers;
 // - the product of a shape's non-zero dimensions fits int64 in bytes, also where another dimension is 0;
 // - names and metadata keys hold no control characters, so that every message and list stays one line each.
-// F8_E4M3 (finite but for NaN, as 8-bit checkpoints have it) is read and never written.
+// Every type of the format is accepted here; those that kFileTypes does not read can only be listed.
 // Memory used is a small multiple of the header's size.
 SafetensorsHeader ParseSafetensorsHeader(std::span<const uint8_t> file_prefix, uint64_t file_size,
                                          const std::string& file);
@@ -63,7 +59,7 @@ class SafetensorsFile {
  public:
   // Error(kNotFound) where `path` is absent, Error(kBadInput) where it breaks a rule.
   static SafetensorsFile Open(const std::filesystem::path& path);
-  // A file that an index names: see MappedFile::OpenInside.
+  // A file of a model folder: see MappedFile::OpenInside.
   static SafetensorsFile OpenInside(const std::filesystem::path& folder, const std::string& name);
 
   const std::string& path() const { return map_.path(); }
@@ -73,7 +69,8 @@ class SafetensorsFile {
 
   // Points into the map, or to a copy of what is stored in F8; valid until Release or this object's end. The
   // data may be UNALIGNED for its type (the format only packs): read it through memcpy or mvd::Convert, or
-  // ask IsAligned first; f32() is for aligned data. Throws Error(kBadInput) where the tensor is absent.
+  // ask IsAligned first; f32() is for aligned data. Throws Error(kBadInput) where the tensor is absent or of
+  // a type that is not read.
   TensorView Get(const std::string& name) const;
   // Drops the tensor's pages from memory, and its copy.
   void Release(const std::string& name) const;

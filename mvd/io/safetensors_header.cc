@@ -1,12 +1,12 @@
 // The header of a safetensors file. Read as a stream of JSON events, so that duplicate keys are seen and no
 // tree of an attacker's making is built; whatever passes has exactly one meaning.
 #include <algorithm>
-#include <array>
 #include <bit>
 #include <cstring>
 #include <nlohmann/json.hpp>
 #include <utility>
 
+#include "mvd/io/foreign_file.h"
 #include "mvd/io/json.h"
 #include "mvd/io/safetensors.h"
 
@@ -14,19 +14,6 @@ namespace mvd {
 namespace {
 
 constexpr uint64_t kLengthBytes = 8;
-
-struct FileDType {
-  std::string_view name;
-  DType dtype;
-};
-constexpr std::array<FileDType, 7> kFileDTypes = {{{"F64", DType::kF64},
-                                                   {"F32", DType::kF32},
-                                                   {"F16", DType::kF16},
-                                                   {"BF16", DType::kBF16},
-                                                   {"I64", DType::kI64},
-                                                   {"I32", DType::kI32},
-                                                   {"U8", DType::kU8}}};
-constexpr std::string_view kF8 = "F8_E4M3";
 
 // Builds a SafetensorsHeader from JSON events; offsets stay relative to the data until Finish.
 class HeaderBuilder : public nlohmann::json_sax<nlohmann::json> {
@@ -214,22 +201,21 @@ void HeaderBuilder::EndTensor() {
   if (!dtype_seen_) Fail("has no dtype");
   if (!shape_seen_) Fail("has no shape");
   if (!offsets_seen_) Fail("has no data_offsets");
-  const auto* known = std::find_if(kFileDTypes.begin(), kFileDTypes.end(),
-                                   [this](const FileDType& row) { return row.name == dtype_; });
   SafetensorsTensor tensor;
-  tensor.is_f8 = dtype_ == kF8;
-  if (!tensor.is_f8 && known == kFileDTypes.end()) {
-    Fail("dtype '", Printable(dtype_, 40), "' is not supported, only F64 F32 F16 BF16 ", kF8, " I64 I32 U8");
-  }
-  tensor.info.dtype = tensor.is_f8 ? DType::kBF16 : known->dtype;
+  tensor.type = FindFileType(dtype_);
+  if (!tensor.type) Fail("dtype '", Printable(dtype_, 40), "' is none of the format's types");
+  tensor.info.dtype = tensor.type->reads_as.value_or(DType::kU8);
   std::vector<int64_t> dims;
   for (uint64_t size : shape_) {
     if (!std::in_range<int64_t>(size)) Fail("size ", size, " in shape is too large");
     dims.push_back(int64_t(size));
   }
   tensor.info.shape = Shape(std::move(dims));
-  std::optional<uint64_t> bytes = CheckedBytes(tensor.info);
-  if (bytes && tensor.is_f8) *bytes /= SizeOf(tensor.info.dtype);
+  const int64_t bits = tensor.type->bits;
+  if (!FillsWholeBytes(tensor.info.shape, bits)) {
+    Fail(dtype_, " ", tensor.info.shape, " is no whole number of bytes");
+  }
+  const std::optional<uint64_t> bytes = CheckedBytes(tensor.info.shape, bits);
   if (!bytes) Fail("shape ", tensor.info.shape, " overflows");
   const uint64_t begin = offsets_[0], end = offsets_[1];
   if (begin > end) Fail("data_offsets end at ", end, " before they begin at ", begin);
@@ -271,35 +257,25 @@ SafetensorsHeader HeaderBuilder::Finish() {
 
 }  // namespace
 
-std::optional<uint64_t> CheckedBytes(const TensorInfo& info) {
-  // Zero dimensions count as one here, so that no partial product of the others (a stride, say) overflows.
-  auto product = int64_t(SizeOf(info.dtype));
-  bool empty = false;
-  for (int64_t size : info.shape.dims()) {
-    if (size < 0 || __builtin_mul_overflow(product, std::max<int64_t>(size, 1), &product))
-      return std::nullopt;
-    empty = empty || size == 0;
-  }
-  return empty ? 0 : uint64_t(product);
-}
-
-std::string_view SafetensorsName(DType dtype) {
-  for (const FileDType& row : kFileDTypes) {
-    if (row.dtype == dtype) return row.name;
-  }
-  MVD_CHECK(false, "no safetensors name for ", Name(dtype));
-  return "";
-}
-
 SafetensorsHeader ParseSafetensorsHeader(std::span<const uint8_t> file_prefix, uint64_t file_size,
                                          const std::string& file) {
   static_assert(std::endian::native == std::endian::little, "the format stores little endian");
+  const std::string_view beginning(reinterpret_cast<const char*>(file_prefix.data()),
+                                   std::min<size_t>(file_prefix.size(), 1024));
+  if (const auto foreign = ForeignFile(beginning.substr(0, kLengthBytes));
+      file_size < kLengthBytes && foreign)
+    ThrowBadInput(file, "is no safetensors file but ", *foreign);
   if (file_size < kLengthBytes) {
     ThrowBadInput(file, "is no safetensors file: ", file_size, " bytes, the header's length alone takes 8");
   }
   MVD_CHECK_GE(file_prefix.size(), kLengthBytes);
   uint64_t length = 0;
   std::memcpy(&length, file_prefix.data(), sizeof(length));
+  if (length > kMaxSafetensorsHeader || !beginning.substr(kLengthBytes).starts_with('{')) {
+    if (const auto foreign = ForeignWeights(beginning)) {
+      ThrowBadInput(file, "is no safetensors file but ", *foreign);
+    }
+  }
   if (length > kMaxSafetensorsHeader) {
     ThrowBadInput(file, "is no safetensors file: header of ", length, " bytes, at most ",
                   kMaxSafetensorsHeader);

@@ -73,6 +73,39 @@ TEST(Safetensors, F8IsReadAsBF16) {
   EXPECT_EQ(static_cast<const uint16_t*>(file.Get("w").data)[0x38], 0x3f80) << "1, again";
 }
 
+// E5M2 is half of an IEEE half: every number of it, by that format's definition.
+TEST(Safetensors, E5M2IsReadAsBF16) {
+  TestFolder folder;
+  std::string data(256, '\0');
+  for (int i = 0; i < 256; ++i) data[size_t(i)] = char(i);
+  const std::string header = R"({"w":{"dtype":"F8_E5M2","shape":[256],"data_offsets":[0,256]}})";
+  const auto file = SafetensorsFile::Open(folder.Put("a.safetensors", FileBytes(header, data)));
+  const auto* got = static_cast<const uint16_t*>(file.Get("w").data);
+  for (int i = 0; i < 256; ++i) {
+    const float value = std::bit_cast<float>(uint32_t(got[i]) << 16);
+    const int exponent = i >> 2 & 31, fraction = i & 3;
+    if (exponent == 31 && fraction) {
+      EXPECT_TRUE(std::isnan(value)) << i;
+      continue;
+    }
+    float size = exponent ? std::ldexp(1 + fraction / 4.f, exponent - 15) : std::ldexp(fraction / 4.f, -14);
+    if (exponent == 31) size = std::numeric_limits<float>::infinity();
+    EXPECT_EQ(value, i & 128 ? -size : size) << i;
+  }
+}
+
+TEST(Safetensors, TypesThatAreOnlyListed) {
+  TestFolder folder;
+  const std::string header =
+      R"({"b":{"dtype":"BOOL","shape":[2],"data_offsets":[0,2]},"q":{"dtype":"F6_E3M2","shape":[2,4],"data_offsets":[2,8]}})";
+  const auto file =
+      SafetensorsFile::Open(folder.Put("a.safetensors", FileBytes(header, std::string(8, '\1'))));
+  EXPECT_EQ(file.tensors().at("q").type->name, "F6_E3M2");
+  EXPECT_EQ(file.tensors().at("q").bytes, 6u);
+  ExpectError(Exit::kBadInput, "tensor 'b' is stored as BOOL, which no network computes with",
+              [&] { file.Get("b"); });
+}
+
 TEST(Safetensors, NoTensors) {
   TestFolder folder;
   EXPECT_TRUE(SafetensorsFile::Open(folder.Put("a", FileBytes("{}", ""))).tensors().empty());

@@ -52,12 +52,12 @@ Layout LayOut(const InfoMap& tensors, const std::map<std::string, std::string>& 
   uint64_t at = 0;
   for (const auto* entry : order) {
     const auto& [name, info] = *entry;
-    const std::optional<uint64_t> bytes = CheckedBytes(info);
+    const std::optional<uint64_t> bytes = CheckedBytes(info.shape, FileTypeOf(info.dtype).bits);
     if (!bytes || *bytes > uint64_t(INT64_MAX) - at) {
       ThrowBadInput(target, "cannot be written: shape ", info.shape, " of '", Printable(name), "' overflows");
     }
     comma();
-    header += Quoted(name, target) + ":{\"dtype\":\"" + std::string(SafetensorsName(info.dtype)) +
+    header += Quoted(name, target) + ":{\"dtype\":\"" + std::string(FileTypeOf(info.dtype).name) +
               "\",\"shape\":" + nlohmann::json(info.shape.dims()).dump() +
               ",\"data_offsets\":" + nlohmann::json{at, at + *bytes}.dump() + "}";
     at += *bytes;

@@ -3,10 +3,10 @@
 #include <array>
 #include <set>
 
-#include "mvd/base/atomic_file.h"
 #include "mvd/base/error.h"
 #include "mvd/base/file_error.h"
 #include "mvd/base/paths.h"
+#include "mvd/io/foreign_file.h"
 #include "mvd/io/model_folder.h"
 
 namespace mvd {
@@ -15,26 +15,28 @@ namespace {
 
 constexpr size_t kMaxShards = 1024;
 
+// Which weights a name stands for. Full precision is preferred to fp16, diffusers' to transformers'.
+enum class Precision { kFull, kHalf };
 struct WeightName {
   std::string_view name;
-  bool is_index;
+  Precision precision = Precision::kFull;
+  bool is_index = false;
 };
-// The order of preference: full precision before fp16, one file before shards, diffusers before transformers.
-// diffusers and transformers have put the variant into an index's name in two places.
+// The order of preference. Where one file stands beside an index, diffusers 0.42 reads what the index names
+// and transformers reads the one file. Both have put the variant into an index's name in two places.
 constexpr std::array<WeightName, 10> kWeightNames = {
-    {{"diffusion_pytorch_model.safetensors", false},
-     {"model.safetensors", false},
-     {"diffusion_pytorch_model.safetensors.index.json", true},
-     {"model.safetensors.index.json", true},
-     {"diffusion_pytorch_model.fp16.safetensors", false},
-     {"model.fp16.safetensors", false},
-     {"diffusion_pytorch_model.safetensors.index.fp16.json", true},
-     {"diffusion_pytorch_model.fp16.safetensors.index.json", true},
-     {"model.safetensors.index.fp16.json", true},
-     {"model.fp16.safetensors.index.json", true}}};
+    {{"diffusion_pytorch_model.safetensors.index.json", Precision::kFull, true},
+     {"diffusion_pytorch_model.safetensors", Precision::kFull, false},
+     {"model.safetensors", Precision::kFull, false},
+     {"model.safetensors.index.json", Precision::kFull, true},
+     {"diffusion_pytorch_model.safetensors.index.fp16.json", Precision::kHalf, true},
+     {"diffusion_pytorch_model.fp16.safetensors.index.json", Precision::kHalf, true},
+     {"diffusion_pytorch_model.fp16.safetensors", Precision::kHalf, false},
+     {"model.fp16.safetensors", Precision::kHalf, false},
+     {"model.safetensors.index.fp16.json", Precision::kHalf, true},
+     {"model.fp16.safetensors.index.json", Precision::kHalf, true}}};
 // After these, the one file with this ending, whatever stands before it.
 constexpr std::string_view kIndexEnding = ".safetensors.index.json";
-constexpr std::array<std::string_view, 5> kPickleEndings = {".bin", ".ckpt", ".pt", ".pth", ".pkl"};
 
 std::set<std::string> NamesIn(const fs::path& folder) {
   std::set<std::string> names;
@@ -57,20 +59,29 @@ std::optional<WeightName> Choose(const fs::path& folder, const std::set<std::str
       ThrowBadInput(folder.string(), "holds two indexes, '", Printable(chosen->name), "' and '",
                     Printable(name), "', expected one");
     }
-    chosen = WeightName{name, true};
+    chosen = WeightName{name, Precision::kFull, true};
   }
   return chosen;
 }
 
 void RefusePickles(const fs::path& folder, const std::set<std::string>& names) {
   for (const std::string& name : names) {
-    for (std::string_view ending : kPickleEndings) {
-      if (!name.ends_with(ending)) continue;
-      ThrowBadInput(folder.string(), "holds only pickled weights ('", Printable(name),
-                    "'), which can run code when loaded: convert them to safetensors, e.g. with "
-                    "save_pretrained(..., safe_serialization=True)");
-    }
+    if (!HasPickleEnding(name)) continue;
+    ThrowBadInput(folder.string(), "holds only pickled weights ('", Printable(name),
+                  "'), which can run code when loaded: convert them to safetensors, e.g. with "
+                  "save_pretrained(..., safe_serialization=True)");
   }
+}
+
+// Other weights of the same precision: one of the two is stale.
+std::vector<std::string> Rivals(const WeightName& chosen, const std::set<std::string>& names) {
+  std::vector<std::string> rivals;
+  for (const WeightName& other : kWeightNames) {
+    if (other.name != chosen.name && other.precision == chosen.precision &&
+        names.contains(std::string(other.name)))
+      rivals.emplace_back(other.name);
+  }
+  return rivals;
 }
 
 }  // namespace
@@ -118,15 +129,15 @@ std::optional<WeightFiles> FindWeightFiles(const fs::path& folder) {
   }
   WeightFiles result;
   result.folder = folder;
+  result.rivals = Rivals(*chosen, names);
   const std::string name(chosen->name);
-  const fs::path path = folder / name;
-  if (!PathExists(path)) ThrowBadInput(path.string(), "is a broken symbolic link");
   if (!chosen->is_index) {
     result.files = {name};
     return result;
   }
   result.index = name;
-  result.weight_map = ParseShardIndex(ReadFile(path, kMaxJsonBytes), path.string());
+  const MappedFile index = MappedFile::OpenInside(folder, name);
+  result.weight_map = ParseShardIndex(index.text(), index.path());
   std::set<std::string> shards;
   for (const auto& [tensor, shard] : result.weight_map) shards.insert(shard);
   result.files.assign(shards.begin(), shards.end());

@@ -1,5 +1,5 @@
-// Attributes of ops: plain structs. Each lists its fields once, in Visit; text, comparison and hashing come
-// from there.
+// Attributes of ops: plain structs. Each lists its fields once, in Visit; text, comparison and hashing use
+// that list.
 #pragma once
 
 #include <array>
@@ -23,15 +23,15 @@ struct EnumNames<Act> {
                                                              "relu", "tanh", "geglu"};
 };
 
-// How often a value changes: once for a model, once for a clip, or with every call.
+// How often a value changes: once per model, once per clip, or with every call.
 enum class Phase { kLoad, kClip, kStep };
 template <>
 struct EnumNames<Phase> {
   static constexpr std::array<std::string_view, 3> kNames = {"load", "clip", "step"};
 };
 
-// Which axes hold the tokens: (H,W) for each (B,T), or T for each (B,H,W). Keys may have another number of
-// tokens.
+// Which axes hold the tokens: (H,W) for each (B,T), or T for each (B,H,W). Keys and queries may differ in
+// their number of tokens.
 enum class Axis { kSpatial, kTemporal };
 template <>
 struct EnumNames<Axis> {
@@ -84,7 +84,7 @@ struct LinearAttrs {
 struct GroupNormAttrs {
   int64_t groups = 32;
   double eps = 1e-6;
-  Axis axis = Axis::kSpatial;  // kTemporal: statistics over (T,H,W) jointly
+  Axis axis = Axis::kSpatial;  // kTemporal: statistics over (T,H,W) together
   Act act = Act::kNone;
   template <class V>
   void Visit(V&& v) {

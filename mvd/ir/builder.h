@@ -1,4 +1,4 @@
-// Builds a graph. Scopes nest as the model's blocks do, so that weight names fall out of the nesting:
+// Builds a graph. Scopes nest as the model's blocks do, and weights are named by that nesting:
 //   Scope block(b, "down_blocks.0"); b.Linear(x, "proj", 320)  uses down_blocks.0.proj.weight and .bias.
 #pragma once
 
@@ -16,7 +16,7 @@ class Builder {
   explicit Builder(std::string graph_name);
 
   ValueId Input(const std::string& name, Shape shape, Phase phase);
-  // The weight `<scope>.<name>`; asked for twice it is the same node.
+  // The weight `<scope>.<name>`. A second call for the same name gives the same node.
   ValueId Weight(const std::string& name, Shape shape);
   void Output(const std::string& name, ValueId value);
 
@@ -34,7 +34,7 @@ class Builder {
   }
   ValueId ConvTemporal(ValueId x, const std::string& name, int64_t out_channels, int64_t kernel = 3);
   ValueId Linear(ValueId x, const std::string& name, int64_t out_features, bool bias = true);
-  // The same layers with weights that were computed; no bias is kNoValue.
+  // The same layers with computed weights. kNoValue: no bias.
   ValueId Conv2dWith(ValueId x, const std::string& name, ValueId weight,
                      ValueId bias);  // stride 1, same size
   ValueId ConvTemporalWith(ValueId x, const std::string& name, ValueId weight, ValueId bias);
@@ -42,7 +42,7 @@ class Builder {
   ValueId GroupNorm(ValueId x, const std::string& name, int64_t groups, double eps,
                     Axis axis = Axis::kSpatial);
   ValueId LayerNorm(ValueId x, const std::string& name, double eps);
-  // `gate`: one number that lets the temporal branch through or not; kNoValue where there is none.
+  // `gate`: one number, 1 to let the temporal branch through and 0 to shut it; kNoValue: no gate.
   ValueId Blend(ValueId spatial, ValueId temporal, const std::string& mix_factor, bool swapped,
                 ValueId gate = kNoValue);
 
@@ -64,10 +64,10 @@ class Builder {
 
   Dims dims(ValueId id) const { return DimsOf(graph_.shape(id)); }
   const Shape& shape(ValueId id) const { return graph_.shape(id); }
-  // `name` behind the scopes that it stands in.
+  // `name` with the names of the open scopes before it.
   std::string Path(const std::string& name) const;
 
-  // Verifies and hands over the graph; the builder is spent.
+  // Verifies the graph and returns it. The builder cannot be used afterwards.
   Graph Finish();
 
  private:
@@ -80,7 +80,7 @@ class Builder {
   std::map<std::string, ValueId> weights_;
 };
 
-// A block's name, pushed while it lives.
+// Pushes a block's name for as long as the object lives.
 class Scope {
  public:
   Scope(Builder& builder, std::string name) : builder_(builder) {

@@ -1,5 +1,5 @@
-// The graph: nodes in execution order, each one op with one output. Plain data; consumers are functions over
-// it.
+// The graph: nodes in execution order, each one op with one output. It is plain data; everything that uses a
+// graph is a function of it.
 #pragma once
 
 #include <string>
@@ -48,7 +48,7 @@ struct Graph {
   ValueId Find(std::string_view name) const;  // kNoValue where there is none
 };
 
-// Sizes of a (B,T,H,W,C) activation; smaller ranks are read as if led by ones.
+// Sizes of a (B,T,H,W,C) activation. A smaller rank is read as if ones stood before it.
 struct Dims {
   int64_t b = 1, t = 1, h = 1, w = 1, c = 1;
   int64_t frames() const { return b * t; }
@@ -56,13 +56,13 @@ struct Dims {
 };
 Dims DimsOf(const Shape& shape);
 
-// The output's shape of a node whose inputs have these shapes (rank 0 for an absent one). Throws
-// InternalError naming the node where the shapes do not fit: a graph is built by us, and what a file gives is
-// checked before.
+// The shape of the output of a node whose inputs have these shapes (rank 0 for an absent one). Throws
+// InternalError naming the node if the shapes do not fit: we build the graphs, and what comes from a file
+// has been checked before.
 Shape InferShape(const Node& node, const std::vector<Shape>& inputs);
 
-// Throws InternalError naming the node where the graph is not legal: order, arity, attributes, shapes, names,
-// outputs.
+// Throws InternalError naming the node if the graph is not legal. Checks order, arity, attributes, shapes,
+// names and outputs.
 void Verify(const Graph& graph);
 
 // How many nodes (and outputs) use each value.

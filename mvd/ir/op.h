@@ -20,7 +20,7 @@ struct OpInfo {
   std::string_view name;
   int min_inputs;
   int max_inputs;
-  Attrs attrs;  // the defaults; also says which struct the op takes
+  Attrs attrs;  // the defaults, of the struct that the op takes
 };
 
 // One row per op, in the order of the enum.

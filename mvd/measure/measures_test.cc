@@ -1,6 +1,7 @@
 #include <gtest/gtest.h>
 
 #include <cmath>
+#include <set>
 
 #include "mvd/measure/clip_measures.h"
 #include "mvd/measure/statistics.h"
@@ -61,6 +62,29 @@ TEST(StatisticsTest, IntervalsHoldTheMeanAndAreTheSameEachTime) {
   EXPECT_NEAR(a.low, 4.5 - 0.563, 0.1);
   EXPECT_NEAR(a.high, 4.5 + 0.563, 0.1);
   EXPECT_EQ(MeanOf({}).count, 0);
+}
+
+TEST(StatisticsTest, IntervalsOfWhatIsNeverNegativeAreNotEither) {
+  // One clip in ten is far off: the draws' mean is above the value, and moving the interval down by as much
+  // would take its lower end below zero.
+  std::vector<double> values(10, 0.01);
+  values.back() = 10;
+  const Interval mean = MeanOf(values, 1);
+  EXPECT_GE(mean.low, 0.01 - 1e-12);
+  EXPECT_LE(mean.high, 10);
+  EXPECT_LT(mean.low, mean.value);
+  // A distance that repeated rows make larger, as the Frechet distance of a finite set: 0.1 plus the share of
+  // rows that are missing in the draw, about 0.37 of them.
+  const auto distance = [](std::span<const int64_t> rows) {
+    const std::set<int64_t> different(rows.begin(), rows.end());
+    return 0.1 + 1 - double(different.size()) / double(rows.size());
+  };
+  const Interval interval = BootstrapDistance(50, distance, 1, 200);
+  EXPECT_NEAR(interval.value, 0.1, 1e-12);
+  EXPECT_GT(interval.low, 0.05);
+  EXPECT_LT(interval.low, 0.1);
+  EXPECT_GT(interval.high, 0.1);
+  EXPECT_LT(interval.high, 0.2);
 }
 
 }  // namespace

@@ -25,14 +25,14 @@ std::vector<double> Ranks(std::span<const double> values) {
   return ranks;
 }
 
-}  // namespace
+// The median and the two ends of the middle 95 % of `resamples` draws.
+struct Draws {
+  double low, median, high;
+};
 
-Interval Bootstrap(int64_t n, const std::function<double(std::span<const int64_t> rows)>& statistic,
-                   uint64_t seed, int resamples) {
-  MVD_CHECK_GE(n, 1);
+Draws Draw(int64_t n, const std::function<double(std::span<const int64_t>)>& statistic, uint64_t seed,
+           int resamples) {
   std::vector<int64_t> rows(static_cast<size_t>(n));
-  std::iota(rows.begin(), rows.end(), 0);
-  Interval result{.value = statistic(rows), .low = 0, .high = 0, .count = n};
   std::mt19937_64 random(seed);  // its sequence is the standard's, so that intervals are the same everywhere
   std::vector<double> values;
   for (int i = 0; i < resamples; ++i) {
@@ -40,22 +40,33 @@ Interval Bootstrap(int64_t n, const std::function<double(std::span<const int64_t
     values.push_back(statistic(rows));
   }
   std::sort(values.begin(), values.end());
-  const double bias = values[values.size() / 2] - result.value;
-  result.low = values[size_t(double(resamples) * 0.025)] - bias;
-  result.high = values[size_t(double(resamples) * 0.975)] - bias;
-  return result;
+  return {values[size_t(double(resamples) * 0.025)], values[values.size() / 2],
+          values[size_t(double(resamples) * 0.975)]};
+}
+
+}  // namespace
+
+Interval BootstrapDistance(int64_t n, const std::function<double(std::span<const int64_t> rows)>& statistic,
+                           uint64_t seed, int resamples) {
+  MVD_CHECK_GE(n, 1);
+  std::vector<int64_t> rows(static_cast<size_t>(n));
+  std::iota(rows.begin(), rows.end(), 0);
+  const double value = std::max(0.0, statistic(rows));  // rounding may take it below
+  const Draws draws = Draw(n, statistic, seed, resamples);
+  const double scale = draws.median > 0 ? value / draws.median : 0;
+  return {.value = value, .low = std::max(0.0, draws.low) * scale, .high = draws.high * scale, .count = n};
 }
 
 Interval MeanOf(std::span<const double> values, uint64_t seed) {
   if (values.empty()) return {};
-  return Bootstrap(
-      int64_t(values.size()),
-      [&](std::span<const int64_t> rows) {
-        double sum = 0;
-        for (int64_t row : rows) sum += values[size_t(row)];
-        return sum / double(rows.size());
-      },
-      seed);
+  const double mean = std::accumulate(values.begin(), values.end(), 0.0) / double(values.size());
+  const auto mean_of = [&](std::span<const int64_t> rows) {
+    double sum = 0;
+    for (int64_t row : rows) sum += values[size_t(row)];
+    return sum / double(rows.size());
+  };
+  const Draws draws = Draw(int64_t(values.size()), mean_of, seed, kResamples);
+  return {.value = mean, .low = draws.low, .high = draws.high, .count = int64_t(values.size())};
 }
 
 double Spearman(std::span<const double> x, std::span<const double> y) {

@@ -89,7 +89,7 @@ struct ClipInfo {
   std::string format;  // "mp4", "webm", "gif", "webp", "folder", ... as the container calls itself
   std::string codec;   // "h264", "vp9", ...
   std::string pixels;  // "yuv420p", ...; empty where not known
-  int width = 0;       // as stored, before a rotation flag
+  int width = 0;       // as shown: in square pixels, turned
   int height = 0;
   double fps = 0;  // mean rate, 0 where not known
   int64_t frames = 0;

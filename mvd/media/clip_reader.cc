@@ -6,8 +6,7 @@
 #include "mvd/base/error.h"
 #include "mvd/base/paths.h"
 #include "mvd/media/clip_files.h"
-#include "mvd/media/exif.h"
-#include "mvd/media/video_input.h"
+#include "mvd/media/shown_video.h"
 
 namespace mvd {
 namespace {
@@ -26,10 +25,8 @@ struct ClipReader::State {
   std::string name;
   double fps = 0;
   bool fixed_rate = false;
-  std::optional<VideoInput> video;  // else `whole`
+  std::optional<ShownVideo> video;  // else `whole`
   Clip whole;
-  PixelConverter converter;
-  FramePtr frame{CheckAlloc(av_frame_alloc())};
   int64_t count = 0;
   int width = 0, height = 0;
   std::optional<double> origin;  // the first frame's time in the file
@@ -65,14 +62,11 @@ bool ClipReader::Next(TimedFrame& frame) {
     if (s.count >= int64_t(s.whole.frames.size())) return false;
     frame.image = std::move(s.whole.frames[size_t(s.count)]);
   } else {
-    av_frame_unref(s.frame.get());
-    if (!s.video->Next(*s.frame)) return false;
-    frame.image = Turned(s.converter.ToRgb(*s.frame, s.name), s.video->rotation());
-    const int64_t stamp = s.frame->best_effort_timestamp;
-    if (!s.fixed_rate && stamp != AV_NOPTS_VALUE) {
-      const double at = double(stamp) * s.video->time_base();
+    std::optional<double> at;
+    if (!s.video->Next(frame.image, at)) return false;
+    if (!s.fixed_rate && at) {
       if (!s.origin) s.origin = at;
-      frame.seconds = at - *s.origin;
+      frame.seconds = *at - *s.origin;
     }
   }
   if (s.count == 0) {

@@ -70,11 +70,4 @@ Image Orient(Image image, int orientation) {
   return out;
 }
 
-Image Turned(Image image, int degrees) {
-  if (degrees == 90) return Orient(std::move(image), 6);
-  if (degrees == 180) return Orient(std::move(image), 3);
-  if (degrees == 270) return Orient(std::move(image), 8);
-  return image;
-}
-
 }  // namespace mvd

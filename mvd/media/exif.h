@@ -15,8 +15,4 @@ int ExifOrientation(std::span<const uint8_t> exif);
 // The picture as it should be seen, by EXIF orientation (TIFF 6.0, tag 0x0112): 5 to 8 swap width and height.
 Image Orient(Image image, int orientation);
 
-// The picture turned clockwise by 0, 90, 180 or 270 degrees, as phones flag their clips; any other angle is
-// left alone.
-Image Turned(Image image, int degrees);
-
 }  // namespace mvd

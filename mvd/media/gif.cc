@@ -1,19 +1,11 @@
 // Clips as GIF: one palette for the whole clip by libavfilter, the recipe in a comment extension.
-#include <cstdint>  // FFmpeg's headers need UINT64_C
-
-extern "C" {
-#include <libavfilter/avfilter.h>
-#include <libavfilter/buffersink.h>
-#include <libavfilter/buffersrc.h>
-}
-
 #include <algorithm>
 #include <cmath>
-#include <cstdio>
 
 #include "mvd/base/atomic_file.h"
 #include "mvd/base/error.h"
 #include "mvd/media/codecs.h"
+#include "mvd/media/filter_graph.h"
 #include "mvd/media/video_file.h"
 
 namespace mvd {
@@ -27,34 +19,9 @@ constexpr auto kCommentHead = "\x21\xfe"sv;
 constexpr auto kRecipeHead = "mobilevd_recipe="sv;
 constexpr size_t kMaxGifBytes = size_t(1) << 31;
 
-using GraphPtr = std::unique_ptr<AVFilterGraph, AvFree<avfilter_graph_free>>;
-
-struct PaletteGraph {
-  GraphPtr graph;
-  AVFilterContext* source = nullptr;
-  AVFilterContext* sink = nullptr;
-};
-
-PaletteGraph MakeGraph(int width, int height, const std::string& name) {
-  PaletteGraph g{GraphPtr(CheckAlloc(avfilter_graph_alloc()))};
-  g.graph->nb_threads = 1;
-  char text[320];
-  std::snprintf(text, sizeof text,
-                "buffer@in=video_size=%dx%d:pix_fmt=rgb24:time_base=1/100,split[a][b];"
-                "[a]palettegen=stats_mode=full[p];[b][p]paletteuse=dither=sierra2_4a,buffersink@out",
-                width, height);
-  AVFilterInOut* inputs = nullptr;
-  AVFilterInOut* outputs = nullptr;
-  const int code = avfilter_graph_parse2(g.graph.get(), text, &inputs, &outputs);
-  avfilter_inout_free(&inputs);
-  avfilter_inout_free(&outputs);
-  CheckAv(code, name, "this FFmpeg cannot make a palette");
-  CheckAv(avfilter_graph_config(g.graph.get(), nullptr), name, "this FFmpeg cannot make a palette");
-  g.source = avfilter_graph_get_filter(g.graph.get(), "buffer@in");
-  g.sink = avfilter_graph_get_filter(g.graph.get(), "buffersink@out");
-  MVD_CHECK(g.source && g.sink);
-  return g;
-}
+constexpr char kPalette[] = "cannot be written: this FFmpeg cannot make a palette";
+constexpr char kPaletteFilters[] =
+    "split[a][b];[a]palettegen=stats_mode=full[p];[b][p]paletteuse=dither=sierra2_4a";
 
 // GIF data comes in blocks of at most 255 bytes, ended by an empty one.
 std::string CommentExtension(std::string_view text) {
@@ -121,21 +88,18 @@ std::optional<std::string> GifRecipe(std::string_view bytes) {
 void WriteGif(const Clip& clip, const std::string& recipe, const Path& file, const std::string& name) {
   SilenceLibav();
   const double ticks = 100 / std::min(clip.fps, kMaxGifFps);
-  PaletteGraph palette = MakeGraph(clip.width, clip.height, name);
+  FilterGraph palette({clip.width, clip.height, AV_PIX_FMT_RGB24, kGifTick}, kPaletteFilters, name, kPalette);
   for (size_t i = 0; i <= clip.frames.size(); ++i) {
     const bool end = i == clip.frames.size();
     FramePtr frame = end ? nullptr : ToAvFrame(clip.frames[i], clip.width, clip.height);
     if (!end) frame->pts = std::llround(double(i) * ticks);
-    CheckAv(av_buffersrc_add_frame(palette.source, frame.get()), name, "cannot make a palette");
+    palette.Push(frame.get());
   }
   const VideoSettings settings{"gif", "gif", AV_PIX_FMT_PAL8, {}, {{"loop", "0"}}};
   const AVRational fps = av_d2q(100 / ticks, 100'000);
   VideoFile gif(settings, clip.width, clip.height, kGifTick, fps, "", file, name);
   const FramePtr frame(CheckAlloc(av_frame_alloc()));
-  for (;;) {
-    const int code = av_buffersink_get_frame(palette.sink, frame.get());
-    if (code == AVERROR_EOF) break;
-    CheckAv(code, name, "cannot make a palette");
+  while (palette.Pull(*frame)) {
     gif.Add(*frame);
     av_frame_unref(frame.get());
   }

@@ -1,7 +1,8 @@
 // What reading a picture takes, and large JPEGs read at a fraction of their size.
-#include <jpeglib.h>
-
+#include <cstdio>
 #include <cstdlib>
+// jpeglib.h needs <cstdio> before it.
+#include <jpeglib.h>
 
 #include "mvd/base/atomic_file.h"
 #include "mvd/media/media_testing.h"

@@ -48,6 +48,12 @@ FramePtr NewFrame(int width, int height, AVPixelFormat format) {
   return frame;
 }
 
+// The old formats whose name alone says so.
+bool IsFullRange(AVPixelFormat format) {
+  return format == AV_PIX_FMT_YUVJ420P || format == AV_PIX_FMT_YUVJ422P || format == AV_PIX_FMT_YUVJ444P ||
+         format == AV_PIX_FMT_YUVJ440P || format == AV_PIX_FMT_YUVJ411P;
+}
+
 }  // namespace
 
 FramePtr ToAvFrame(const Image& image, int width, int height) {
@@ -61,37 +67,37 @@ FramePtr ToAvFrame(const Image& image, int width, int height) {
   return frame;
 }
 
-FramePtr PixelConverter::Convert(const AVFrame& from, AVPixelFormat format, AVColorSpace from_space,
-                                 bool from_full, AVColorSpace to_space, bool to_full) {
+FramePtr PixelConverter::Convert(const AVFrame& from, int width, int height, AVPixelFormat format,
+                                 AVColorSpace from_space, bool from_full, AVColorSpace to_space,
+                                 bool to_full) {
   // Exact rounding and full chroma filters: the same bytes on every processor, and no bleeding edges.
   constexpr int kFlags =
       SWS_BICUBIC | SWS_ACCURATE_RND | SWS_FULL_CHR_H_INT | SWS_FULL_CHR_H_INP | SWS_BITEXACT;
-  context_ =
-      CheckAlloc(sws_getCachedContext(context_, from.width, from.height, AVPixelFormat(from.format),
-                                      from.width, from.height, format, kFlags, nullptr, nullptr, nullptr));
+  context_ = CheckAlloc(sws_getCachedContext(context_, from.width, from.height, AVPixelFormat(from.format),
+                                             width, height, format, kFlags, nullptr, nullptr, nullptr));
   sws_setColorspaceDetails(context_, sws_getCoefficients(from_space), from_full,
                            sws_getCoefficients(to_space), to_full, 0, 1 << 16, 1 << 16);
-  FramePtr to = NewFrame(from.width, from.height, format);
-  MVD_CHECK_EQ(sws_scale(context_, from.data, from.linesize, 0, from.height, to->data, to->linesize),
-               from.height);
+  FramePtr to = NewFrame(width, height, format);
+  MVD_CHECK_EQ(sws_scale(context_, from.data, from.linesize, 0, from.height, to->data, to->linesize), height);
   return to;
 }
 
 FramePtr PixelConverter::FromRgb(const AVFrame& rgb, AVPixelFormat format, AVColorSpace space) {
-  FramePtr frame = Convert(rgb, format, AVCOL_SPC_RGB, true, space, false);
+  FramePtr frame = Convert(rgb, rgb.width, rgb.height, format, AVCOL_SPC_RGB, true, space, false);
   frame->colorspace = space;
   frame->color_range = AVCOL_RANGE_MPEG;
   return frame;
 }
 
-Image PixelConverter::ToRgb(const AVFrame& frame, const std::string& name) {
-  Image image = AllocateImage(uint64_t(frame.width), uint64_t(frame.height), name);
+Image PixelConverter::ToRgb(const AVFrame& frame, int width, int height, const std::string& name) {
+  Image image = AllocateImage(uint64_t(width), uint64_t(height), name);
   if (!sws_isSupportedInput(AVPixelFormat(frame.format)))
     ThrowBadInput(name, "its pixel format is not supported");
-  const bool full = frame.color_range == AVCOL_RANGE_JPEG;
-  const FramePtr rgb = Convert(frame, AV_PIX_FMT_RGB24, frame.colorspace, full, AVCOL_SPC_RGB, true);
-  const size_t stride = size_t(frame.width) * 3;
-  for (int y = 0; y < frame.height; ++y) {
+  const bool full = frame.color_range == AVCOL_RANGE_JPEG || IsFullRange(AVPixelFormat(frame.format));
+  const FramePtr rgb =
+      Convert(frame, width, height, AV_PIX_FMT_RGB24, frame.colorspace, full, AVCOL_SPC_RGB, true);
+  const size_t stride = size_t(width) * 3;
+  for (int y = 0; y < height; ++y) {
     std::memcpy(&image.rgb[size_t(y) * stride], rgb->data[0] + ptrdiff_t(y) * rgb->linesize[0], stride);
   }
   return image;

@@ -69,13 +69,13 @@ class PixelConverter {
 
   // A new frame of `format`, studio range, with the matrix `space` (an AVColorSpace), from an RGB24 one.
   FramePtr FromRgb(const AVFrame& rgb, AVPixelFormat format, AVColorSpace space);
-  // The picture of a decoded frame, by its own matrix and range (BT.601, studio range where it names none, as
-  // FFmpeg's and OpenCV's readers take it). Alpha is dropped.
-  Image ToRgb(const AVFrame& frame, const std::string& name);
+  // The picture of a decoded frame, scaled to width x height, by its own matrix and range (BT.601, studio
+  // range where it names none, as FFmpeg's and OpenCV's readers take it). Alpha is dropped.
+  Image ToRgb(const AVFrame& frame, int width, int height, const std::string& name);
 
  private:
-  FramePtr Convert(const AVFrame& from, AVPixelFormat format, AVColorSpace from_space, bool from_full,
-                   AVColorSpace to_space, bool to_full);
+  FramePtr Convert(const AVFrame& from, int width, int height, AVPixelFormat format, AVColorSpace from_space,
+                   bool from_full, AVColorSpace to_space, bool to_full);
   SwsContext* context_ = nullptr;
 };
 

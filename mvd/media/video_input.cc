@@ -1,13 +1,12 @@
 #include "mvd/media/video_input.h"
 
 extern "C" {
-#include <libavutil/display.h>
 #include <libavutil/imgutils.h>
 #include <libavutil/pixdesc.h>
 }
 
 #include <cmath>
-#include <fstream>
+#include <cstring>
 
 #include "mvd/base/error.h"
 #include "mvd/media/container_end.h"
@@ -116,15 +115,22 @@ double VideoInput::fps() const {
   return mean.num > 0 && mean.den > 0 ? av_q2d(mean) : 0;
 }
 
-double VideoInput::time_base() const { return av_q2d(stream_->time_base); }
-
-int VideoInput::rotation() const {
+int VideoInput::Orientation() const {
   size_t size = 0;
   const uint8_t* data = av_stream_get_side_data(stream_, AV_PKT_DATA_DISPLAYMATRIX, &size);
-  if (!data || size < 9 * sizeof(int32_t)) return 0;
-  // The matrix counts counterclockwise.
-  const double degrees = -av_display_rotation_get(reinterpret_cast<const int32_t*>(data));
-  return std::isfinite(degrees) ? int((std::lround(degrees) % 360 + 360) % 360) : 0;
+  if (!data || size < 9 * sizeof(int32_t)) return 1;
+  int32_t matrix[9];
+  std::memcpy(matrix, data, sizeof matrix);
+  // A pixel at (x, y) is shown at (a x + c y, b x + d y), up to a shift.
+  const auto sign = [](int32_t value) { return std::abs(double(value)) < 655 ? 0 : value < 0 ? -1 : 1; };
+  const int a = sign(matrix[0]), b = sign(matrix[1]), c = sign(matrix[3]), d = sign(matrix[4]);
+  if (a && d && !b && !c) return a > 0 ? (d > 0 ? 1 : 4) : (d > 0 ? 2 : 3);
+  if (b && c && !a && !d) return b > 0 ? (c > 0 ? 5 : 6) : (c > 0 ? 8 : 7);
+  return 0;
+}
+
+AVRational VideoInput::SampleAspect(AVFrame* frame) const {
+  return av_guess_sample_aspect_ratio(input_.get(), stream_, frame);
 }
 
 std::string VideoInput::Tag(const char* key) const {

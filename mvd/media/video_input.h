@@ -16,9 +16,12 @@ class VideoInput {
  public:
   explicit VideoInput(const std::filesystem::path& path);
 
-  double fps() const;                      // mean rate, 0 where not known
-  double time_base() const;                // seconds a tick of a frame's timestamp
-  int rotation() const;                    // clockwise degrees to turn a frame for display: 0, 90, 180 or 270
+  double fps() const;                                          // mean rate, 0 where not known
+  AVRational time_base() const { return stream_->time_base; }  // of frames' timestamps, seconds
+  // How stored frames are turned and mirrored for display, 1 to 8 as EXIF counts; 0 for any other angle.
+  int Orientation() const;
+  // Width : height of a pixel, of this frame or of all; 0 where not known.
+  AVRational SampleAspect(AVFrame* frame = nullptr) const;
   std::string Tag(const char* key) const;  // of the container, any case; empty where absent
   // Decodes the next frame into an empty one; false at the end.
   bool Next(AVFrame& frame);

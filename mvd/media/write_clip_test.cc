@@ -1,6 +1,7 @@
 // Where clips go: what is replaced and what is not, streams, recipes beside their clips.
 #include <fcntl.h>
 #include <sys/stat.h>
+#include <sys/sysmacros.h>
 #include <unistd.h>
 
 #include <thread>
@@ -18,6 +19,9 @@ std::string Bytes(const fs::path& path) { return ReadFile(path, size_t(1) << 28)
 
 TEST_F(WriteClipTest, EveryFormatFollowsTheSameRules) {
   const Clip clip = SmoothClip(16, 16, 2);
+  // For root a node of its own: a test that fails must not cost the machine its own.
+  const bool made = ::mknod(File("device").c_str(), S_IFCHR | 0666, makedev(1, 3)) == 0;
+  const fs::path device = made ? File("device") : fs::path("/dev/null");
   for (const ClipFormat& format : ClipFormats()) {
     if (format.name == "null") continue;
     SCOPED_TRACE(format.name);
@@ -34,11 +38,11 @@ TEST_F(WriteClipTest, EveryFormatFollowsTheSameRules) {
     CheckClipTarget(link, format, Replace::kYes);
     if (folder) {
       ExpectError(Exit::kUsage, "a pipe or a device",
-                  [&] { WriteClip(clip, "/dev/null", format, "{}", Replace::kYes); });
+                  [&] { WriteClip(clip, device, format, "{}", Replace::kYes); });
     } else {
-      WriteClip(clip, "/dev/null", format, "{}", Replace::kNo);
+      WriteClip(clip, device, format, "{}", Replace::kNo);
     }
-    EXPECT_TRUE(fs::is_character_file("/dev/null"));
+    EXPECT_TRUE(fs::is_character_file(device));
     for (const auto& entry : fs::recursive_directory_iterator(place))
       EXPECT_NE(entry.path().extension(), ".part");
   }

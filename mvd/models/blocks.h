@@ -10,17 +10,17 @@ namespace mvd {
 
 inline constexpr int64_t kNormGroups = 32;  // of every GroupNorm in SVD, without a key in the configs
 
-// diffusers' ResnetBlock2D: x + conv(silu(norm(conv(silu(norm x)) + proj(emb)))), a 1x1 convolution on x
-// where channels change. `silu_emb` (B,1,1,1,C) is the time embedding behind its SiLU, the same for all
-// blocks; kNoValue where there is none. `compression` may narrow what lies between the two convolutions, as
-// the pair "conv".
+// diffusers' ResnetBlock2D: x + conv(silu(norm(conv(silu(norm x)) + proj(emb)))), with a 1x1 convolution on x
+// if the channels change. `silu_emb` (B,1,1,1,C) is the time embedding after its SiLU, the same for all
+// blocks; kNoValue: none. `compression` may narrow the channels between the two convolutions, as the pair
+// "conv".
 ValueId ResBlock(Builder& b, ValueId x, int64_t out_channels, ValueId silu_emb, double eps,
                  const UnetCompression* compression = nullptr);
 
 struct SpatioTemporalOptions {
   double eps = 1e-6;           // of the spatial block's norms
   double temporal_eps = 1e-6;  // of the temporal block's norms
-  bool switched_mix = false;   // the autoencoder's: sigmoid(mix_factor) weighs the temporal branch
+  bool switched_mix = false;   // as in the autoencoder: sigmoid(mix_factor) weighs the temporal branch
   bool temporal = true;        // false: the spatial block alone
   ValueId gate = kNoValue;     // of the temporal branch, one number
   const UnetCompression* compression = nullptr;

@@ -44,7 +44,7 @@ void CheckConfig(const ConfigChecker& check, const ClipVisionConfig& config);
 // (N,1,1,1,projection_dim), not normalised.
 Graph BuildClipVision(const ClipVisionConfig& config, int64_t images);
 
-// preprocessor_config.json. SVD's pipeline resizes by itself and takes only the normalisation from here.
+// preprocessor_config.json. SVD's pipeline does its own resizing and uses only the normalisation.
 struct FeatureExtractorConfig {
   static constexpr std::string_view kClassKey = "feature_extractor_type";
   static constexpr std::string_view kClassName = "CLIPImageProcessor";

@@ -1,9 +1,9 @@
 // config.json files, read and written through a config's one list of fields. A config is a struct with
 //   static constexpr std::string_view kClassKey, kClassName;      the key and value that name its class
 //   template <class V> void Visit(V&& v) { v("in_channels", in_channels), ...; }
-// and beside it, found by its type, CheckConfig(const ConfigChecker&, const XConfig&), which refuses what the
-// builders could not build. The fields' initial values are the original's defaults for absent keys. Keys that
-// the original does not have are v.Extra(key, field, initial): written only where they differ from it.
+// and with a function CheckConfig(const ConfigChecker&, const XConfig&) that refuses what the builders could
+// not build. The fields' initial values are the original's defaults for absent keys. A key that the original
+// does not have is v.Extra(key, field, initial), and is written only if the field differs from `initial`.
 #pragma once
 
 #include <cstdint>
@@ -18,7 +18,7 @@
 
 namespace mvd {
 
-// A JSON integer, the same for all blocks, or a list, one a block. Empty: null.
+// A JSON integer, the same for all blocks, or a list with one per block. Empty: null.
 struct IntOrList {
   std::vector<int64_t> values;
 
@@ -29,7 +29,7 @@ struct IntOrList {
 // Text of a file as a message shows it: quoted, one short line of ASCII.
 std::string ShowText(std::string_view text);
 
-// Judges values that were read; each function throws Error(kBadInput) naming the file and the key.
+// Checks values that were read. Each function throws Error(kBadInput) naming the file and the key.
 class ConfigChecker {
  public:
   explicit ConfigChecker(std::string file) : file_(std::move(file)) {}
@@ -56,7 +56,7 @@ class ConfigChecker {
 // Visits a config's fields and fills those that the object has. Wrong types throw Error(kBadInput).
 class ConfigReader {
  public:
-  // Throws where `json` is no object or names another class.
+  // Throws if `json` is not an object or names another class.
   ConfigReader(const nlohmann::json& json, const std::string& file, std::string_view class_key,
                std::string_view class_name);
 
@@ -124,8 +124,8 @@ class ConfigReader {
   const std::string& file_;
 };
 
-// Visits a config's fields and puts them into an object. Null is read and written for an empty list:
-// diffusers says None where it has none.
+// Visits a config's fields and puts them into an object. An empty list is read and written as null, because
+// diffusers writes None there.
 struct ConfigWriter {
   nlohmann::json json = nlohmann::json::object();
 
@@ -159,7 +159,7 @@ struct ConfigWriter {
   }
 };
 
-// Visits a config's fields and keeps their keys, those too that are written only where they say something.
+// Visits a config's fields and collects their keys, those of Extra included.
 struct ConfigKeys {
   std::vector<std::string> names;
 
@@ -173,7 +173,7 @@ struct ConfigKeys {
   }
 };
 
-// The config in `json`, checked; `file` is for messages. Unknown keys are ignored, as the originals do.
+// The config in `json`, checked; `file` is for messages. Unknown keys are ignored, as in the originals.
 // Throws Error(kBadInput).
 template <class Config>
 Config ReadConfig(const nlohmann::json& json, const std::string& file) {

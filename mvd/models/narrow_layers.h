@@ -1,4 +1,4 @@
-// The UNet's layers in the form that its config gives them: plain, joined to a neighbour by a channel funnel,
+// The UNet's layers in the form that its config asks for: plain, joined to a neighbour by a channel funnel,
 // or factorised to a low rank.
 #pragma once
 
@@ -14,16 +14,16 @@ namespace mvd {
 struct Funnel {
   int64_t heads = 1;
   int64_t from = 0, to = 0;  // channels of a head
-  bool merged = false;       // the layers are narrow already
+  bool merged = false;       // the layers are already narrow
 
   bool present() const { return to > 0; }
   int64_t outer() const { return heads * from; }                     // channels without the funnel
   int64_t inner() const { return heads * (present() ? to : from); }  // channels between the layers
 };
 
-// Each function works in the scope that `b` stands in. Weights of a layer NAME that is not merged keep their
-// shape; its funnel is NAME.funnel.weight, (heads, to, from) behind the first layer of a pair, (heads, from,
-// to) before the second. The product is formed of the weights, so that whoever folds constants merges them.
+// Each function works in the current scope of `b`. The weights of a layer NAME that is not merged keep their
+// shape; its funnel is NAME.funnel.weight: (heads, to, from) after the first layer of a pair, (heads, from,
+// to) before the second. The product is one of weights, so that folding constants merges the funnels.
 class NarrowLayers {
  public:
   // `compression` null: every layer is plain.
@@ -33,8 +33,8 @@ class NarrowLayers {
   Funnel FunnelOf(const std::string& name, int64_t heads, int64_t from) const;
 
   ValueId Linear(ValueId x, const std::string& name, int64_t out, bool bias) const;
-  // Layers in front of a funnel; `owner` has the funnel's weight (the layer itself, or the one it is added
-  // to).
+  // Layers before a funnel. `owner` is the layer that the funnel's weight is named after: the layer itself,
+  // or the one that it is added to.
   ValueId LinearBehind(const Funnel& f, ValueId x, const std::string& name, const std::string& owner,
                        bool bias) const;
   ValueId ConvBehind(const Funnel& f, ValueId x, const std::string& name, Axis axis) const;

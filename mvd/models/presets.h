@@ -1,4 +1,4 @@
-// Models by name, for whatever needs one without its files: cost tables, benchmarks, `init`, tests.
+// Models by name, for code that needs one without its files: cost tables, benchmarks, `init`, tests.
 #pragma once
 
 #include <string>
@@ -21,20 +21,20 @@ struct ModelConfigs {
   FeatureExtractorConfig feature_extractor;
 };
 
-// What a clip is made with where the user says nothing: diffusers' defaults for the model.
+// The options of a clip that the user does not set: diffusers' defaults for the model.
 struct ClipDefaults {
   int64_t height = 576, width = 1024;  // pixels
   int64_t frames = 14;
-  int64_t fps = 7;  // the user's; the network is told one less
+  int64_t fps = 7;  // as the user gives it; the network gets fps - 1
   int64_t motion_bucket_id = 127;
   double noise_aug_strength = 0.02;
   int64_t num_inference_steps = 25;
   double min_guidance_scale = 1, max_guidance_scale = 3;
   int64_t decode_chunk_size = 14;
-  std::string decoder = "auto";  // auto: the full one where there is one
+  std::string decoder = "auto";  // auto: the full one if the model has one
   std::string frame_noise = "independent";
 
-  // What a UNet's config says of it.
+  // Takes over what a UNet's config sets.
   void Apply(const UnetSampling& sampling);
 };
 

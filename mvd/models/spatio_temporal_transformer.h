@@ -11,16 +11,16 @@ struct TransformerOptions {
   int64_t layers = 1;
   bool temporal = true;     // false: the spatial layers alone
   ValueId gate = kNoValue;  // of the temporal branch, one number
-  // The number of frame i in its embedding is frame_scale * i + frame_shift.
+  // Frame i is embedded as the number frame_scale * i + frame_shift.
   double frame_scale = 1, frame_shift = 0;
   const UnetCompression* compression = nullptr;
 };
 
-// x (B,T,h,w,C) plus what the blocks make of it; called inside the scope of its weights. `context` is
-// (B,1,1,1,D), `frame_context` the same repeated to (B,T,1,1,D). The context is one token, yet the original
-// computes queries, keys and their softmax for it, for each frame and for each pixel; so does this graph, and
-// a pass may fold it. Where `compression` has it folded already, the values are still computed for each of
-// them, as the paper counts it; another pass evaluates them once.
+// x (B,T,h,w,C) plus the output of the blocks; called inside the scope of its weights. `context` is
+// (B,1,1,1,D), `frame_context` the same repeated to (B,T,1,1,D). The context is one token, but the original
+// computes queries, keys and their softmax for it, for each frame and each pixel. So does this graph, and a
+// pass may fold it. If `compression` says that it is folded already, the values are still computed for each
+// frame and pixel, as the paper counts them; another pass evaluates them once.
 ValueId SpatioTemporalTransformer(Builder& b, ValueId x, ValueId context, ValueId frame_context,
                                   const TransformerOptions& options);
 

@@ -56,17 +56,17 @@ void CheckConfig(const ConfigChecker& check, const SvdUnetConfig& config);
 enum class EncoderTaps { kNone, kBlocks, kLayers };
 
 struct SvdUnetOptions {
-  // An input "temporal_gates" (1,1,1,1,N), one number for each block of TemporalBlocks() that is kept, in
-  // that order: 0 shuts the block's temporal branch, 1 leaves it (arXiv 2412.07583, section 3.4: z of the
+  // Adds an input "temporal_gates" (1,1,1,1,N), one number for each block of KeptTemporalBlocks() in that
+  // order: 0 shuts the block's temporal branch, 1 leaves it open (arXiv 2412.07583, section 3.4: z of the
   // blend).
   bool temporal_gates = false;
-  // The encoder half alone: outputs "down_blocks.0", ... in place of "sample": what each down block hands to
-  // the next one, or what its last layer gives before that is halved. What a discriminator on a frozen UNet
-  // looks at (arXiv 2406.04324, section 3.3).
+  // Builds the encoder half alone, with outputs "down_blocks.0", ... in place of "sample": what each down
+  // block passes to the next one, or its last layer's output before the downsampler. A discriminator on a
+  // frozen UNet reads them (arXiv 2406.04324, section 3.3).
   EncoderTaps encoder_taps = EncoderTaps::kNone;
 };
 
-// One function evaluation. `height` and `width` are latent pixels, any size from 1; `config` has passed
+// One function evaluation. `height` and `width` are in latent pixels, from 1; `config` has passed
 // CheckConfig. Inputs: "sample" (B,T,h,w,in_channels) and "timestep" (B,1,1,1,1) of phase step,
 // "encoder_hidden_states" (B,1,1,1,D) and "added_time_ids" (B,1,1,1,3) of phase clip. Output: "sample"
 // (B,T,h,w,out_channels).

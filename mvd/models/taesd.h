@@ -1,8 +1,8 @@
 // The tiny autoencoder TAESD (github.com/madebyollin/taesd) as diffusers' AutoencoderTiny wraps it. Its
-// latents are the scaled ones: the UNet's output goes in as it is. Three keys go beyond the original, for
-// autoencoders trained here: `patch_size`; upsample_fn "pixel_shuffle", where a convolution makes the new
-// pixels as channels (sub-pixel convolution, arXiv 1609.05158), not a filter of repeated ones, which can tell
-// a pixel from its neighbour only by what lies around both; and `shortcut`, which starts training near the
+// latents are scaled: the UNet's output goes in as it is. Three keys go beyond the original, for autoencoders
+// that are trained here: `patch_size`; upsample_fn "pixel_shuffle", in which a convolution produces the new
+// pixels as channels (sub-pixel convolution, arXiv 1609.05158) instead of filtering repeated ones, which can
+// tell a pixel from its neighbour only by their surroundings; and `shortcut`, which starts training near the
 // pictures' principal components.
 #pragma once
 
@@ -29,14 +29,14 @@ struct TaesdConfig {
   int64_t upsampling_scaling_factor = 2;
   std::vector<int64_t> num_encoder_blocks = {1, 3, 3, 3};
   std::vector<int64_t> num_decoder_blocks = {3, 3, 3, 1};
-  double latent_magnitude = 3;  // for 8-bit storage of latents only, as latent_shift
+  double latent_magnitude = 3;  // for 8-bit storage of latents only, like latent_shift
   double latent_shift = 0.5;
   bool force_upcast = false;
-  double scaling_factor = 1;  // for whoever calls: neither encode nor decode applies it, nor shift_factor
+  double scaling_factor = 1;  // for the caller: encode and decode apply neither it nor shift_factor
   double shift_factor = 0;
   int64_t patch_size =
-      1;                  // the first convolution reads patches of so many pixels a side, the last makes them
-  bool shortcut = false;  // a linear path beside the deep one, from a latent pixel's patch to it and back
+      1;  // side, in pixels, of the patches that the first convolution reads and the last makes
+  bool shortcut = false;  // a linear path beside the deep one, between a latent pixel and its patch
 
   template <class V>
   void Visit(V&& v) {
@@ -55,7 +55,7 @@ struct TaesdConfig {
 
 void CheckConfig(const ConfigChecker& check, const TaesdConfig& config);
 
-// Pixels a latent pixel, each way, patches included: 8.
+// Pixels per latent pixel along each axis, patches included: 8.
 int64_t ScaleFactor(const TaesdConfig& config);
 
 // Input "image" (N,1,H,W,3) in [-1,1], any size from 1; output "latent" (N,1,h,w,4), h = H/8 rounded up.

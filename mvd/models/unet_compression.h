@@ -1,6 +1,6 @@
-// What Mobile Video Diffusion (arXiv 2412.07583) does to SVD's UNet, as fields of the UNet's own config.json:
-// a folder says of itself what it has been through. Where all of them have their initial values the network
-// is SVD's and none of the keys is written.
+// What Mobile Video Diffusion (arXiv 2412.07583) does to SVD's UNet, as fields of the UNet's own config.json,
+// so that a folder records its own changes. If all fields have their initial values, the network is SVD's and
+// none of the keys is written.
 #pragma once
 
 #include <cstdint>
@@ -13,29 +13,29 @@
 
 namespace mvd {
 
-// Where spatial multiscaling gives the resolution back. The paper's text has it before the last up block; its
-// FLOPs of the spatial-only row fit better where the upsampler's own convolution already runs at full size.
+// Where spatial multiscaling restores the resolution. The paper's text says before the last up block; its
+// FLOPs of the spatial-only row fit better if the upsampler's own convolution already runs at full size.
 inline constexpr std::string_view kRestoreBeforeUpBlock = "before_up_block";
 inline constexpr std::string_view kRestoreBeforeUpsampler = "before_upsampler_conv";
-// The numbers that frames have inside temporal multiscaling: 0, 1, 2, ... or the middles 0.5, 2.5, 4.5, ...
+// How frames are numbered inside temporal multiscaling: 0, 1, 2, ... or the middles 0.5, 2.5, 4.5, ...
 inline constexpr std::string_view kInnerFrames = "inner";
 inline constexpr std::string_view kOuterFrames = "outer";
 
 struct UnetCompression {
-  // Max-pool by these factors behind the first down block, nearest repetition before the last up block.
+  // Max-pool by these factors after the first down block, repeat the nearest before the last up block.
   int64_t temporal_multiscale = 1;
   int64_t spatial_multiscale = 1;
   std::string multiscale_frame_index{kInnerFrames};
   std::string spatial_multiscale_restore{kRestoreBeforeUpBlock};
-  // Cross-attention to the one token is its value alone: no queries, keys, nor the norm before them.
+  // Cross-attention to the one token is only its value: no queries, no keys, no norm before them.
   bool single_token_cross_attention = false;
-  // The temporal blocks that are left, by the names of TemporalBlocks(); null: all.
+  // The remaining temporal blocks, by the names of TemporalBlocks(); null: all.
   std::optional<std::vector<std::string>> kept_temporal_blocks;
-  // Channel funnels: name of a pair of layers (FunnelPairs()) -> channels between them, of a head in
+  // Channel funnels: name of a pair of layers (FunnelPairs()) -> channels between them, per head in
   // attention.
   std::map<std::string, int64_t> funnels;
-  bool funnels_merged = false;  // multiplied into their layers, which are narrow then
-  // Layers factorised alone, "NAME.up" * "NAME.down": name of a linear layer -> rank.
+  bool funnels_merged = false;  // multiplied into their layers, which are then narrow
+  // Single layers that are factorised, "NAME.up" * "NAME.down": name of a linear layer -> rank.
   std::map<std::string, int64_t> low_rank;
 
   template <class V>
@@ -54,11 +54,11 @@ struct UnetCompression {
   bool operator==(const UnetCompression&) const = default;
 };
 
-// The frames of a clip begin as one noise: what a one-step network lets through of it then stands still
-// instead of flickering (a shared part of the noise: arXiv 2305.10474, section 3.1).
+// All frames of a clip begin with the same noise. The noise that a one-step network lets through then stands
+// still instead of flickering (a shared part of the noise: arXiv 2305.10474, section 3.1).
 inline constexpr std::string_view kSharedNoise = "shared";
 
-// How a clip is made with this UNet where the user says nothing; a value below 0 is not said.
+// The sampling options that this UNet sets if the user does not; below 0: not set.
 struct UnetSampling {
   int64_t steps = -1;
   double sigma_max = -1;
@@ -66,8 +66,8 @@ struct UnetSampling {
   int64_t fps = -1;
   int64_t motion_bucket_id = -1;
   int64_t height = -1, width = -1;  // pixels
-  std::string decoder;              // full | tiny: which autoencoder makes the frames; empty: not said
-  std::string frame_noise;          // independent | shared: of a clip's frames; empty: not said
+  std::string decoder;              // full | tiny: which autoencoder makes the frames; empty: not set
+  std::string frame_noise;          // independent | shared, for the frames of a clip; empty: not set
 
   template <class V>
   void Visit(V&& v) {

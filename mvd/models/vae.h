@@ -1,5 +1,5 @@
 // SVD's autoencoder, diffusers' AutoencoderKLTemporalDecoder: Stable Diffusion's image encoder, and a decoder
-// whose residual blocks have temporal twins.
+// with a temporal residual block after each spatial one.
 #pragma once
 
 #include <string>
@@ -37,17 +37,17 @@ struct VaeConfig {
 
 void CheckConfig(const ConfigChecker& check, const VaeConfig& config);
 
-// Pixels a latent pixel, each way: 8 for SVD.
+// Pixels per latent pixel along each axis: 8 for SVD.
 int64_t ScaleFactor(const VaeConfig& config);
 
-// Input "image" (N,1,H,W,3) in [-1,1]: images are a batch, nothing looks across them. Output "latent"
+// Input "image" (N,1,H,W,3) in [-1,1]: images are a batch and independent of each other. Output "latent"
 // (N,1,H/8,W/8,4): the mode of the posterior, not scaled. H and W at least ScaleFactor.
 Graph BuildVaeEncoder(const VaeConfig& config, int64_t images, int64_t height, int64_t width);
 
 // Input "latent" (B,T,h,w,4), already divided by scaling_factor; output "image" (B,T,8h,8w,3), about [-1,1],
-// not clamped. The temporal layers see these T frames and zeros around them. Uses all of the original's
-// weights where layers_per_block is 2, as in SVD; else the original's middle block has some that it never
-// runs, and they are not in the graph.
+// not clamped. The temporal layers see these T frames, and zeros before and after. With layers_per_block 2,
+// as in SVD, the graph uses all of the original's weights; otherwise the original's middle block has some
+// that it never runs, and they are not in the graph.
 Graph BuildVaeDecoder(const VaeConfig& config, int64_t batch, int64_t frames, int64_t height, int64_t width);
 
 }  // namespace mvd

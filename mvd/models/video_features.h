@@ -1,6 +1,6 @@
-// A small video network whose features compare sets of clips: trained here, on procedural clips, to tell how
-// fast each part of the frame moves, whether a clip was damaged and how, and the kind of a scene. Frechet
-// distances on its features are this project's own measure and compare with nothing that other networks gave.
+// A small video network whose features are used to compare sets of clips. It was trained here, on procedural
+// clips, to tell how fast each part of the frame moves, whether and how a clip was damaged, and the kind of
+// scene. Frechet distances on its features are this project's own: not FVD, and comparable with no other.
 #pragma once
 
 #include <string_view>
@@ -32,9 +32,9 @@ struct VideoFeaturesConfig {
 
 void CheckConfig(const ConfigChecker& check, const VideoFeaturesConfig& config);
 
-// Input "clip" (B,T,H,W,3) in [-1,1]. Outputs "features" (B,1,1,1,features), each in (-1,1), so that no clip
-// outweighs the others, and what they are trained for: "motion" (B,1,1,1,h*w), h = H/2^levels, how fast each
-// cell moves, as the motion bucket counts it, in parts of its range; "damage" (B,1,1,1,damages) and "kind"
+// Input "clip" (B,T,H,W,3) in [-1,1]. Outputs: "features" (B,1,1,1,features), each in (-1,1), so that no clip
+// outweighs the others; and what the network is trained to tell: "motion" (B,1,1,1,h*w), h = H/2^levels, the
+// speed of each cell as a motion bucket divided by 255; "damage" (B,1,1,1,damages) and "kind"
 // (B,1,1,1,kinds), logits.
 Graph BuildVideoFeatures(const VideoFeaturesConfig& config, int64_t batch);
 

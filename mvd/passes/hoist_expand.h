@@ -1,12 +1,12 @@
-// The step that hoist_expand repeats for a whole graph, for passes that make an Expand themselves.
+// The step that the pass hoist_expand repeats for a whole graph. Passes that create an Expand use it too.
 #pragma once
 
 #include "mvd/passes/rewrite.h"
 
 namespace mvd {
 
-// Lets a node read what its inputs copy from, and copies its own result instead, where that is the same.
-// Returns whether it did.
+// Expand(a) op Expand(b) = Expand(a op b): if a node's inputs are copies, lets it compute on what they copy
+// and expands its result instead, where that gives the same. Returns whether it changed the graph.
 bool HoistExpandsAt(Rewriter& rewriter, ValueId id);
 
 }  // namespace mvd

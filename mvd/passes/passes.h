@@ -1,5 +1,5 @@
-// Function-preserving rewrites of a graph. Each is named, timed, verified and can be left out by name, so
-// that a wrong result is traced to one pass by bisection. They need no weights.
+// Rewrites of a graph that keep the function it computes. Each is named, timed and verified, and can be left
+// out by name, so that bisection finds the pass that causes a wrong result. They need no weights.
 #pragma once
 
 #include <functional>
@@ -11,7 +11,7 @@
 
 namespace mvd {
 
-// What a pass is: true where it changed something. A second run of it changes nothing.
+// A pass returns whether it changed something. Run a second time, it changes nothing.
 bool DropDeadCode(Graph& graph);
 bool FoldSingleTokenAttention(Graph& graph);
 bool HoistExpand(Graph& graph);
@@ -30,10 +30,10 @@ struct Pass {
   bool (*run)(Graph&);
 };
 
-// All of them, in the order they run. The order is meaning:
-// what removes work comes before what shares it, phases are known before fusing (a fused op runs in the later
-// phase of its parts), vectors join the bias before the residual takes the Add,
-// and an activation comes last, as in the layer itself: act(x w + bias + residual).
+// All of them, in the order they run, which matters: what removes work comes before what shares it. Phases
+// are known before fusing, because a fused op runs in the later phase of its parts. Vectors join the bias
+// before the residual takes the Add. An activation comes last, as in the layer itself:
+// act(x w + bias + residual).
 inline constexpr Pass kPasses[] = {
     {"dead_code", "what reaches no output need not run", DropDeadCode},
     {"fold_single_token_attention", "softmax over one key is 1: the result is the value",
@@ -52,7 +52,7 @@ inline constexpr Pass kPasses[] = {
 struct PassOptions {
   std::vector<std::string> skip = {};  // names of kPasses
   std::vector<std::string> only = {};  // empty: all
-  // Hears the graph before (`after` false) and after each pass that runs; for dumps.
+  // Called with the graph before (`after` is false) and after each pass that runs; for dumps.
   std::function<void(const Pass&, bool after, const Graph&)> observer = {};
 };
 
@@ -67,7 +67,7 @@ struct PassReport {
   bool changed() const;
 };
 
-// Runs kPasses in order, and Verify after each. Throws Error(kUsage) listing the names where `skip` or `only`
+// Runs kPasses in order, and Verify after each. Throws Error(kUsage) listing the names if `skip` or `only`
 // has one that is not among them.
 PassReport RunPasses(Graph& graph, const PassOptions& options = {});
 

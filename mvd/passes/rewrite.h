@@ -1,4 +1,4 @@
-// What passes are written with: edits in any order, then one Finish that makes the graph legal again.
+// The tools for writing passes: edits in any order, then one Finish that makes the graph legal again.
 #pragma once
 
 #include <string>
@@ -9,32 +9,32 @@
 
 namespace mvd {
 
-// Orders the nodes so that each follows its inputs, otherwise as they stood; drops what reaches no output
-// (inputs stay, in their order); raises phases to those of the inputs. Returns whether nodes were dropped.
+// Orders the nodes so that each follows its inputs, and otherwise keeps their order. Drops nodes that reach
+// no output, except inputs. Raises phases to those of the inputs. Returns whether nodes were dropped.
 bool Tidy(Graph& graph);
 
-// Holds a graph while it is edited. Ids stay valid until Finish: new nodes are appended, so a node may come
-// before its inputs for a while.
+// Holds a graph while it is edited. Ids stay valid until Finish. New nodes are appended, so until then a node
+// may come before its inputs.
 class Rewriter {
  public:
   explicit Rewriter(Graph& graph);
 
-  // Nodes when the edit began; those appended since come after.
+  // The number of nodes when the edit began. Appended nodes have higher ids.
   ValueId size() const { return original_; }
   const Node& node(ValueId id) const { return graph_.node(id); }
   Node& node(ValueId id) { return graph_.node(id); }
   Dims dims(ValueId id) const { return DimsOf(graph_.shape(id)); }
   bool Is(ValueId id, Op op) const { return id != kNoValue && !erased_[size_t(id)] && node(id).op == op; }
-  // Used once, by a node that lives.
+  // Whether exactly one node that was not erased uses it.
   bool UsedOnce(ValueId id) const { return uses_[size_t(id)] == 1; }
 
   // A new node with its shape inferred. The name is made unique by "#2", "#3", ...
   ValueId Append(Op op, const std::string& name, std::vector<ValueId> inputs, Attrs attrs, Phase phase);
-  // Gives a node other inputs (absent ones at the end dropped) and infers its shape.
+  // Gives a node other inputs and infers its shape. Absent inputs at the end are dropped.
   void SetInputs(ValueId id, std::vector<ValueId> inputs);
-  // Every use of `from`, the graph's outputs too, becomes one of `to`; `from` is erased.
+  // Makes every use of `from`, the graph's outputs included, a use of `to`, and erases `from`.
   void Replace(ValueId from, ValueId to);
-  // The same for a node that stays, being an input of `to`.
+  // The same, but `from` stays, as an input of `to`.
   void MoveUses(ValueId from, ValueId to);
 
   // Tidies the graph if anything was edited, and returns whether it was.

@@ -5,16 +5,14 @@
 #include <set>
 
 #include "mvd/base/error.h"
-#include "mvd/base/file_error.h"
-#include "mvd/base/paths.h"
 #include "mvd/base/rng.h"
 #include "mvd/data/flow_motion.h"
-#include "mvd/data/shard_source.h"
 #include "mvd/io/content_hash.h"
 #include "mvd/media/scale.h"
 #include "mvd/prepare/flow.h"
 #include "mvd/prepare/in_order.h"
 #include "mvd/prepare/metadata.h"
+#include "mvd/prepare/output_folder.h"
 #include "mvd/prepare/shard_writer.h"
 #include "mvd/prepare/sources.h"
 
@@ -168,32 +166,10 @@ void Shuffle(std::vector<SourceFile>& sources, uint64_t seed) {
   }
 }
 
-// The output folder, new or with nothing in it but shards that an interrupted run left.
-void OpenOutput(const PrepareOptions& options) {
-  const fs::path& folder = options.output;
-  std::error_code code;
-  if (PathExists(folder) && !IsFolder(folder)) ThrowUsage(folder.string(), " exists and is not a folder");
-  MakeFolders(folder);
-  std::vector<fs::path> old;
-  for (const fs::path& entry : ListFolder(folder)) {
-    const std::string name = entry.filename().string();
-    const bool shard = name.starts_with("shard-") && name.ends_with(".tar");
-    if (!shard && name != kShardsFile && !options.force)
-      ThrowUsage(folder.string(), " holds other files ('", name, "'); --force writes into it");
-    if (name == kShardsFile && !options.force)
-      ThrowUsage(folder.string(), " holds shards already; --force replaces them");
-    if (name == kShardsFile) old.insert(old.begin(), entry);  // first: a half-removed set must not look whole
-    if (shard) old.push_back(entry);
-  }
-  for (const fs::path& path : old) {
-    if (!fs::remove(path, code)) ThrowUnwritable(path.string(), code.value());
-  }
-}
-
 std::vector<SourceFile> ChooseSources(const PrepareOptions& options,
                                       const std::map<std::string, SourceMetadata>& metadata,
                                       PrepareReport& report) {
-  std::vector<SourceFile> sources = ListSources(options.input);
+  std::vector<SourceFile> sources = ListSources(options.input, report.failures);
   std::set<std::string> names;
   for (const SourceFile& source : sources) names.insert(source.name);
   for (const auto& [name, unused] : metadata) {
@@ -246,8 +222,8 @@ PrepareReport Prepare(const PrepareOptions& options, const Progress& progress) {
   const auto metadata = is_folder ? ReadMetadata(options.input) : std::map<std::string, SourceMetadata>{};
   const std::vector<SourceFile> sources = ChooseSources(options, metadata, report);
   report.sources = int64_t(sources.size());
-  OpenOutput(options);
-  ShardWriter writer(options.output, options.shard_bytes);
+  const OutputFolder folder(options.output, options.force);
+  ShardWriter writer(folder.path(), options.shard_bytes);
   std::set<std::string> hashes;
   InOrder<Outcome> output(
       [&](Outcome outcome) {
@@ -275,6 +251,7 @@ PrepareReport Prepare(const PrepareOptions& options, const Progress& progress) {
                    {"fps", options.shape.fps},
                    {"clips", report.clips},
                    {"pictures", report.pictures}});
+    report.left = folder.RemoveOldShards();
   }
   report.shards = writer.shards();
   report.bytes = writer.bytes();

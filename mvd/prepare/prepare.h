@@ -10,6 +10,7 @@
 #include "mvd/base/cancel.h"
 #include "mvd/base/parallel.h"
 #include "mvd/prepare/clip_cutter.h"
+#include "mvd/prepare/sources.h"
 
 namespace mvd {
 
@@ -23,28 +24,27 @@ struct PrepareOptions {
   int64_t shard_bytes = int64_t{256} << 20;
   uint64_t seed = 0;  // order of the sources in the shards
   Threads threads;
-  bool force = false;  // replace the shards of a folder that has some
+  bool force = false;  // replace the set of shards of a folder that has one
   const CancelToken* cancel = nullptr;
 };
 
 struct PrepareReport {
-  struct Failure {
-    std::string file, error;  // the error names the file
-  };
   int64_t sources = 0;  // files that were read
   int64_t clips = 0, pictures = 0, shards = 0, bytes = 0;
   int64_t pictures_skipped = 0;
   int64_t cuts = 0;
   // Clips that could be read and were not wanted.
   int64_t frozen = 0, still = 0, repeated = 0, short_shots = 0;
-  std::vector<Failure> failures;
+  std::vector<SourceFailure> failures;
+  std::vector<std::string> left;  // one line for each file of a replaced set that was not removed
 };
 
-// Writes shards and, where at least one sample was found, shards.json. A source that fails is reported and
-// passed over; what it gave before its damage stays. The output's bytes depend on the options and the input,
-// not on threads. Error(kNotFound) without the input; Error(kBadInput) for a folder without clips, bad
-// metadata, or an output that cannot be written; Error(kUsage) for an output folder in use, and in a build
-// without the libraries for it; Error(kCancelled).
+// Writes shards and shards.json, or nothing at all: without a sample, and in every case of an error, the
+// output is as it was before. A set that is there is replaced as a whole, by `force`; files that are not of
+// it are never touched. A source that fails is reported and passed over; what it gave before its damage
+// stays. The output's bytes depend on the options and the input, not on threads. Error(kNotFound) without the
+// input; Error(kBadInput) for a folder without clips, bad metadata, or an output that cannot be written;
+// Error(kUsage) for an output folder in use, and in a build without the libraries for it; Error(kCancelled).
 PrepareReport Prepare(const PrepareOptions& options, const Progress& progress);
 
 }  // namespace mvd

@@ -2,13 +2,14 @@
 
 #include <archive.h>
 #include <archive_entry.h>
+#include <signal.h>
 
+#include <cerrno>
 #include <cstdio>
-#include <optional>
 
-#include "mvd/base/atomic_file.h"
 #include "mvd/base/error.h"
 #include "mvd/base/file_error.h"
+#include "mvd/base/move_file.h"
 #include "mvd/data/shard_source.h"
 #include "mvd/io/content_hash.h"
 #include "mvd/io/mapped_file.h"
@@ -30,11 +31,32 @@ std::string Numbered(const char* format, int64_t number) {
   return text;
 }
 
+std::string ShardName(int64_t number) { return Numbered("shard-%06lld.tar", number); }
+
+// ".shards.new.4711-0123456789abcdef.part" of a process that is no more.
+bool IsAbandoned(const fs::path& path) {
+  int process = 0, end = 0;
+  const std::string name = path.filename().string();
+  if (std::sscanf(name.c_str(), ".shards.new.%d-%*16[0-9a-f].part%n", &process, &end) != 1) return false;
+  return size_t(end) == name.size() && process > 0 && ::kill(process, 0) != 0 && errno == ESRCH;
+}
+
+// Of `count` numbers in a row whose names are all free.
+int64_t FirstFreeNumber(const fs::path& folder, int64_t count) {
+  int64_t first = 0;
+  for (int64_t number = 0; number < first + count; ++number) {
+    std::error_code code;
+    if (fs::exists(fs::symlink_status(folder / ShardName(number), code))) first = number + 1;
+  }
+  return first;
+}
+
 }  // namespace
 
 struct ShardWriter::Open {
-  explicit Open(const fs::path& target)
-      : path(target), file(target, Replace::kYes), tar(archive_write_new()) {
+  // `target` is in the hidden folder, `shown` is the name for messages.
+  Open(const fs::path& target, std::string shown)
+      : name(std::move(shown)), path(target), file(target, Replace::kYes), tar(archive_write_new()) {
     if (!tar) throw std::bad_alloc();
     Check(archive_write_set_format_ustar(tar.get()));
     Check(archive_write_open_filename(tar.get(), file.temporary().c_str()));
@@ -44,9 +66,10 @@ struct ShardWriter::Open {
     // A positive number is an errno; others are libarchive's own, for a caller's mistakes.
     const int reason = archive_errno(tar.get());
     MVD_CHECK(reason > 0, archive_error_string(tar.get()));
-    ThrowUnwritable(path.string(), reason);
+    ThrowUnwritable(name, reason);
   }
 
+  std::string name;
   fs::path path;
   AtomicFile file;
   std::unique_ptr<archive, FreeArchive> tar;
@@ -54,7 +77,13 @@ struct ShardWriter::Open {
 };
 
 ShardWriter::ShardWriter(fs::path folder, int64_t shard_bytes)
-    : folder_(std::move(folder)), shard_bytes_(shard_bytes) {}
+    : folder_(std::move(folder)), shard_bytes_(shard_bytes), staging_(folder_ / "shards.new", Replace::kYes) {
+  std::error_code code;
+  for (const auto& entry : fs::directory_iterator(folder_, code)) {
+    std::error_code ignored;  // another writer may sweep too
+    if (IsAbandoned(entry.path())) fs::remove_all(entry.path(), ignored);
+  }
+}
 ShardWriter::~ShardWriter() = default;
 
 void ShardWriter::AddMember(const std::string& name, const void* data, size_t size) {
@@ -72,7 +101,10 @@ void ShardWriter::AddMember(const std::string& name, const void* data, size_t si
 }
 
 void ShardWriter::Add(const ShardSampleContent& sample) {
-  if (!open_) open_ = std::make_unique<Open>(folder_ / Numbered("shard-%06lld.tar", shards()));
+  if (!open_) {
+    const std::string name = ShardName(shards());
+    open_ = std::make_unique<Open>(staging_.temporary() / name, (folder_ / name).string());
+  }
   const std::string key = Numbered("%09lld", samples_++);
   AddMember(key + ".rgb", sample.pixels.data(), sample.pixels.size());
   // A file name need not be UTF-8.
@@ -88,23 +120,44 @@ void ShardWriter::Close() {
   open_->file.Commit();
   const MappedFile file = MappedFile::Open(open_->path);
   const std::string_view bytes(reinterpret_cast<const char*>(file.bytes().data()), file.bytes().size());
-  list_.push_back({{"file", open_->path.filename().string()},
-                   {"samples", open_->samples},
-                   {"bytes", bytes.size()},
-                   {"xxh128", ContentHash(bytes)}});
+  list_.push_back({{"samples", open_->samples}, {"bytes", bytes.size()}, {"xxh128", ContentHash(bytes)}});
   bytes_ += int64_t(bytes.size());
   open_.reset();
+}
+
+// Moves the shards to their names in the folder and enters these in the list. Returns the new paths.
+std::vector<fs::path> ShardWriter::Publish() {
+  std::vector<fs::path> published;
+  const int64_t first = FirstFreeNumber(folder_, shards());
+  for (int64_t i = 0; i < shards(); ++i) {
+    const fs::path from = staging_.temporary() / ShardName(i), to = folder_ / ShardName(first + i);
+    std::error_code code;
+    if (const int reason = MoveWithoutReplacing(from, to)) {
+      for (const fs::path& path : published) fs::remove(path, code);
+      ThrowUnwritable(to.string(), reason);
+    }
+    published.push_back(to);
+    list_[size_t(i)]["file"] = to.filename().string();
+  }
+  return published;
 }
 
 void ShardWriter::Finish(nlohmann::json about) {
   if (open_) Close();
   ContentDigest digest;
   for (const nlohmann::json& shard : list_) digest.AddText(shard["xxh128"].get<std::string>());
+  const std::vector<fs::path> published = Publish();
   about["format"] = kShardsFormat;
   about["hash"] = digest.Hex();
   about["shards"] = list_;
-  WriteFile(folder_ / kShardsFile,
-            about.dump(1, ' ', false, nlohmann::json::error_handler_t::replace) + "\n");
+  try {
+    WriteFile(folder_ / kShardsFile,
+              about.dump(1, ' ', false, nlohmann::json::error_handler_t::replace) + "\n");
+  } catch (...) {
+    std::error_code code;
+    for (const fs::path& path : published) fs::remove(path, code);
+    throw;
+  }
 }
 
 }  // namespace mvd

@@ -2,12 +2,14 @@
 #include "mvd/prepare/shard_writer.h"
 
 #include <gtest/gtest.h>
+#include <sys/wait.h>
 #include <unistd.h>
 
 #include <set>
 
 #include "mvd/base/atomic_file.h"
 #include "mvd/base/error.h"
+#include "mvd/data/shard_index.h"
 #include "mvd/data/shard_source.h"
 #include "mvd/data/tar_reader.h"
 
@@ -66,6 +68,8 @@ TEST_F(ShardWriterTest, TheSameSamplesGiveTheSameBytesAndOthersAnotherHash) {
   Write(3);
   const std::string list = ReadFile(folder_ / kShardsFile, 1 << 20);
   const std::string shard = ReadFile(folder_ / "shard-000000.tar", 1 << 20);
+  fs::remove_all(folder_);
+  fs::create_directories(folder_);
   Write(3);
   EXPECT_EQ(ReadFile(folder_ / kShardsFile, 1 << 20), list);
   EXPECT_EQ(ReadFile(folder_ / "shard-000000.tar", 1 << 20), shard);
@@ -83,9 +87,51 @@ TEST_F(ShardWriterTest, WithoutItsEndNothingLooksWhole) {
   EXPECT_THROW(MakeShardSource({.folder = folder_}), Error);
 }
 
+TEST_F(ShardWriterTest, NoFileIsReplacedAndTheFirstSetStaysWholeToTheEnd) {
+  Write(5);
+  WriteFile(folder_ / "shard-000004.tar", "mine");
+  const std::string list = ReadFile(folder_ / kShardsFile, 1 << 20);
+  const std::string shard = ReadFile(folder_ / "shard-000000.tar", 1 << 20);
+  ShardWriter writer(folder_, 2 * 3 * 4 * 5 * 3);
+  for (int id = 10; id < 14; ++id) writer.Add(Sample(id));
+  EXPECT_EQ(ReadFile(folder_ / kShardsFile, 1 << 20), list);
+  writer.Finish(About());
+  EXPECT_EQ(ReadFile(folder_ / "shard-000000.tar", 1 << 20), shard);
+  EXPECT_EQ(ReadFile(folder_ / "shard-000004.tar", 1 << 20), "mine");
+  const std::vector<ShardFile> shards = ReadShardList(folder_);
+  ASSERT_EQ(shards.size(), 2u);  // two numbers in a row were free from 5 on
+  EXPECT_EQ(shards[0].path.filename(), "shard-000005.tar");
+  EXPECT_GE(MakeShardSource({.folder = folder_})->Next().pixels[0], 10);
+}
+
+TEST_F(ShardWriterTest, AFailureAtTheEndLeavesNothing) {
+  fs::create_directory(folder_ / kShardsFile);  // it cannot be replaced by a file
+  WriteFile(folder_ / kShardsFile / "mine", "");
+  {
+    ShardWriter writer(folder_, 2 * 3 * 4 * 5 * 3);
+    for (int id = 0; id < 3; ++id) writer.Add(Sample(id));
+    EXPECT_THROW(writer.Finish(About()), Error);
+  }
+  EXPECT_EQ(std::distance(fs::directory_iterator(folder_), fs::directory_iterator()), 1);
+}
+
+TEST_F(ShardWriterTest, WhatAKilledWriterLeftIsSweptAndALivingOnesIsNot) {
+  const pid_t child = fork();
+  if (child == 0) _exit(0);
+  ASSERT_EQ(waitpid(child, nullptr, 0), child);
+  const fs::path dead = folder_ / StrCat(".shards.new.", child, "-0123456789abcdef.part"),
+                 alive = folder_ / ".shards.new.1-0123456789abcdef.part";
+  for (const fs::path& path : {dead, alive}) {
+    fs::create_directory(path);
+    WriteFile(path / "shard-000000.tar", "half");
+  }
+  Write(1);
+  EXPECT_FALSE(fs::exists(dead));
+  EXPECT_TRUE(fs::exists(alive));
+}
+
 TEST_F(ShardWriterTest, AFolderThatIsGoneIsAnError) {
-  ShardWriter writer(folder_ / "absent", 1 << 20);
-  EXPECT_THROW(writer.Add(Sample(1)), Error);
+  EXPECT_THROW(ShardWriter(folder_ / "absent", 1 << 20), Error);
 }
 
 }  // namespace

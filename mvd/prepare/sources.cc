@@ -35,9 +35,28 @@ std::optional<SourceKind> KindOf(const fs::path& path) {
   return std::nullopt;
 }
 
+// Adds what lies in `folder` and below. False, with `code`, where it cannot be listed; of folders below it
+// one entry each in `failures`.
+bool Search(const fs::path& top, const fs::path& folder, std::vector<SourceFile>& sources,
+            std::vector<SourceFailure>& failures, std::error_code& code) {
+  for (auto it = fs::directory_iterator(folder, code); !code && it != fs::directory_iterator();
+       it.increment(code)) {
+    const fs::path& path = it->path();
+    if (path.filename().string().starts_with('.')) continue;
+    std::error_code own;
+    if (it->is_directory(own)) {
+      if (!it->is_symlink(own) && !Search(top, path, sources, failures, own))
+        failures.push_back({path.string(), StrCat(path.string(), ": cannot be listed: ", own.message())});
+    } else if (const auto kind = KindOf(path)) {
+      sources.push_back({path.lexically_relative(top).generic_string(), path, *kind});
+    }
+  }
+  return !code;
+}
+
 }  // namespace
 
-std::vector<SourceFile> ListSources(const fs::path& folder) {
+std::vector<SourceFile> ListSources(const fs::path& folder, std::vector<SourceFailure>& failures) {
   std::error_code code;
   if (!PathExists(folder)) ThrowNotFound(folder.string());
   std::vector<SourceFile> sources;
@@ -47,19 +66,7 @@ std::vector<SourceFile> ListSources(const fs::path& folder) {
       ThrowBadInput(folder.string(), "is neither a folder nor a clip nor a picture by its extension");
     return {{folder.filename().string(), folder, *kind}};
   }
-  for (auto it =
-           fs::recursive_directory_iterator(folder, fs::directory_options::skip_permission_denied, code);
-       it != fs::recursive_directory_iterator(); it.increment(code)) {
-    if (code) ThrowUnreadable(folder.string(), code.value());
-    const bool hidden = it->path().filename().string().starts_with('.');
-    if (it->is_directory(code)) {
-      if (hidden) it.disable_recursion_pending();
-      continue;
-    }
-    const auto kind = hidden ? std::nullopt : KindOf(it->path());
-    if (kind) sources.push_back({it->path().lexically_relative(folder).generic_string(), it->path(), *kind});
-  }
-  if (code) ThrowUnreadable(folder.string(), code.value());
+  if (!Search(folder, folder, sources, failures, code)) ThrowUnreadable(folder.string(), code.value());
   std::ranges::sort(sources, {}, &SourceFile::name);
   return sources;
 }

@@ -1,4 +1,4 @@
-// Stands for the torch executor in a build without LibTorch: says how to get one.
+// Replaces the torch executor in a build without LibTorch: its error says how to build with it.
 #include "mvd/torch/torch_executor.h"
 
 namespace mvd {

@@ -61,6 +61,8 @@ struct RecomputedSegment : torch::autograd::Function<RecomputedSegment> {
   }
 
   static variable_list backward(AutogradContext* ctx, const variable_list& gradients) {
+    // The gradients made below are constants to autograd. Whoever differentiates them gets nothing.
+    MVD_CHECK(!at::GradMode::is_enabled(), "recomputed segments have no second derivative");
     const auto* plan = reinterpret_cast<const TorchPlan*>(ctx->saved_data["plan"].toInt());
     const auto* segment = reinterpret_cast<const TorchSegment*>(ctx->saved_data["segment"].toInt());
     const variable_list saved = ctx->get_saved_variables();

@@ -25,7 +25,8 @@ Parameters LoadParameters(const Graph& graph, WeightSource& weights, at::Device 
 struct TorchGraphOptions {
   at::ScalarType compute = at::kFloat;  // kBFloat16: matrix products in bf16, norms, sums and losses in f32
   // Above 0: only values between that many segments of the graph are kept for the backward pass; the rest is
-  // computed again. Memory for time.
+  // computed again. Saves memory, costs time. Gradients cannot be differentiated again: with create_graph the
+  // backward pass throws InternalError.
   int recompute_segments = 0;
   bool nan_guard = false;  // throws Error naming the first node whose value is not finite
 };

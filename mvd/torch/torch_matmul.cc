@@ -7,9 +7,9 @@
 namespace mvd::torch_ops {
 namespace {
 
-// What a layer adds behind its product: the part of the bias that the product could not take, the residual,
-// the activation.
-// A sum with a residual is kept in the wide type: rounding errors of bf16 would add up from block to block.
+// What follows a layer's product: the part of the bias that the product could not take, the residual and the
+// activation. A sum with a residual is kept in the wide type: rounding errors of bf16 would add up from block
+// to block.
 at::Tensor Finish(const Context& context, at::Tensor y, const at::Tensor& bias, const at::Tensor& residual,
                   Act act) {
   if (bias.defined()) y = y + bias.to(y.scalar_type());
@@ -19,7 +19,7 @@ at::Tensor Finish(const Context& context, at::Tensor y, const at::Tensor& bias, 
 
 bool IsVector(const at::Tensor& bias, int64_t channels) { return bias.defined() && bias.numel() == channels; }
 
-// The bias as the product's own argument where it is one vector, else nothing.
+// The bias, where it is one vector and can be an argument of the product; else nothing.
 at::Tensor OwnBias(at::ScalarType type, const at::Tensor& bias, int64_t channels) {
   if (!IsVector(bias, channels)) return {};
   return bias.reshape({channels}).to(type);
@@ -29,7 +29,7 @@ at::Tensor OtherBias(const at::Tensor& bias, int64_t channels) {
   return IsVector(bias, channels) ? at::Tensor() : bias;
 }
 
-// x with every repeated axis (an Expand's) reduced to one: rows that are equal are computed once.
+// x with every repeated axis (from an Expand) reduced to size 1, so that equal rows are computed once.
 at::Tensor WithoutRepeats(at::Tensor x) {
   for (int64_t axis = 0; axis < 4; ++axis) {
     if (x.size(axis) > 1 && x.stride(axis) == 0) x = x.narrow(axis, 0, 1);
@@ -84,14 +84,15 @@ at::Tensor Conv2d(const Context& context, const Node& node, const Inputs& in) {
   return Finish(context, y, OtherBias(bias, outputs), At(in, 3), a.act);
 }
 
-// As a convolution over (T, 1, 1) of the channels-last view: no copies, and oneDNN's gradients.
+// Runs as a convolution over (T, 1, 1) of the channels-last view: without copies, and with oneDNN's
+// gradients.
 at::Tensor ConvTemporal(const Context& context, const Node& node, const Inputs& in) {
   const at::Tensor &w = in[1], &bias = At(in, 2);
   const int64_t taps = w.size(2);
   const at::ScalarType type = ProductType(context, w.size(0), w.size(1));
   const Dims d = DimsOf(node.shape);
   at::Tensor x = As5(in[0]).to(type).contiguous(), y;
-  if (d.t == 1) {  // the other taps see padding alone
+  if (d.t == 1) {  // the other taps see only padding
     y = Rows(context, x, w.select(2, taps / 2).reshape({w.size(0), w.size(1)}), bias);
   } else {
     y = at::conv3d(x.permute({0, 4, 1, 2, 3}), w.to(type), OwnBias(type, bias, d.c), {1, 1, 1},

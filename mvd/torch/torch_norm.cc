@@ -13,7 +13,7 @@ at::Tensor NormInput(const Context& context, const at::Tensor& x) {
   return mixed ? x : x.to(context.wide());
 }
 
-// Back to what the network's values are kept in.
+// Back to the type of the network's values.
 at::Tensor NormOutput(const Context& context, const at::Tensor& y) { return y.to(context.compute); }
 
 constexpr int64_t kFewTokens = 64, kFewTokensInTraining = 512;
@@ -27,7 +27,7 @@ at::Tensor GroupNorm(const Context& context, const Node& node, const Inputs& in)
   const at::Tensor x = NormInput(context, As5(in[0])).contiguous();
   at::Tensor view = (spatial ? x.view({d.b * d.t, d.h, d.w, d.c}) : x.view({d.b, d.t * d.h, d.w, d.c}))
                         .permute({0, 3, 1, 2});
-  // PyTorch's CPU kernel for channels-last takes 3 to 10 times as long as two copies and the one for planes.
+  // PyTorch's channels-last CPU kernel takes 3 to 10 times as long as two copies and the planar kernel.
   if (context.device.is_cpu()) view = view.contiguous();
   at::Tensor y = at::group_norm(view, a.groups, in[1], in[2], a.eps);
   y = y.permute({0, 2, 3, 1}).contiguous().view(node.shape.dims());
@@ -57,7 +57,7 @@ at::Tensor Attention(const Context& context, const Node& node, const Inputs& in)
         .transpose(1, 2);
   };
   const at::Tensor q = heads(in[0]), k = heads(in[1]), v = heads(in[2]);
-  // PyTorch's fused kernel works group by group: slow where the groups are small and many.
+  // PyTorch's fused kernel runs group by group, which is slow for many small groups.
   const int64_t most = c10::GradMode::is_enabled() ? kFewTokensInTraining : kFewTokens;
   const at::Tensor y = context.device.is_cpu() && k.size(2) <= most
                            ? at::matmul(at::softmax(at::matmul(q * a.scale, k.transpose(2, 3)), -1), v)

@@ -31,7 +31,8 @@ at::Tensor Activate(Act act, const at::Tensor& x) {
 
 namespace {
 
-// 10000^(-i/half) in f32. On a GPU by its own means: nothing is brought there while a step is recorded.
+// 10000^(-i/half) in f32. Computed on the GPU itself, since nothing may be copied to it while a step is
+// recorded.
 at::Tensor Frequencies(at::Device device, int64_t half) {
   if (!device.is_cpu())
     return at::exp(at::arange(half, at::TensorOptions(at::kFloat).device(device)) * -std::log(10000.0f) /
@@ -42,7 +43,7 @@ at::Tensor Frequencies(at::Device device, int64_t half) {
   return at::tensor(frequencies, at::kFloat);
 }
 
-// [cos(x f_i) | sin(x f_i)], f_i = 10000^(-i/half), the angle formed in f32 as the reference has it.
+// [cos(x f_i) | sin(x f_i)], f_i = 10000^(-i/half). The angle is computed in f32, as in the reference.
 at::Tensor Timestep(const Context& context, const Node& node, const at::Tensor& x) {
   const int64_t half = node.as<TimestepAttrs>().dim / 2;
   const at::Tensor f = Frequencies(context.device, half).to(context.wide());

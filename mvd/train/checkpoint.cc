@@ -31,11 +31,44 @@ void CheckRoom(const fs::path& folder, const fs::path& target, uint64_t bytes) {
   }
 }
 
-// The manifest goes first: a removal cut short leaves what nobody takes for a checkpoint.
-void RemoveCheckpoint(const fs::path& folder) {
+// Removes a folder that is provably a checkpoint: what its manifest lists, and the folder itself where
+// nothing else is inside. False where the folder still stands: it has no manifest of ours, or holds other
+// files.
+bool RemoveCheckpoint(const fs::path& folder, const Note& note) {
+  const std::optional<std::set<std::string>> files = ListedFiles(folder);
+  if (!files) {
+    note(StrCat(folder.string(), ": is left: it has no manifest of a checkpoint"));
+    return false;
+  }
   std::error_code code;
+  bool others = false;
+  for (const fs::directory_entry& entry : fs::directory_iterator(folder, code))
+    others |= !files->contains(entry.path().filename().string());
+  if (!others) {
+    // Under a temporary name: a removal cut short leaves what nobody takes for a checkpoint, and is finished
+    // later.
+    const AtomicFolder hidden(folder, Replace::kYes);
+    fs::rename(folder, hidden.temporary(), code);
+    return !code;  // the rest is the destructor's
+  }
+  note(StrCat(folder.string(), ": is left: it holds other files than a checkpoint's"));
   fs::remove(folder / kCheckpointManifest, code);
-  fs::remove_all(folder, code);
+  for (const std::string& name : *files) fs::remove(folder / name, code);
+  return false;
+}
+
+// A free name beside the folder that no checkpoint has.
+void SetAside(const fs::path& folder, const Note& note) {
+  for (int i = 0;; ++i) {
+    const fs::path other = StrCat(folder.string(), ".other", i ? std::to_string(i) : "");
+    std::error_code code;
+    if (fs::exists(fs::symlink_status(other, code))) continue;
+    fs::rename(folder, other, code);
+    if (code) ThrowBadInput(folder.string(), "is in the way of a checkpoint: ", code.message());
+    note(
+        StrCat(folder.string(), ": is not a checkpoint of this run, renamed to ", other.filename().string()));
+    return;
+  }
 }
 
 // ".step-000123.4711-0123456789abcdef.part" of a process that is no more.
@@ -73,7 +106,7 @@ fs::path CheckpointStore::Save(const CheckpointContent& content) {
       return target;
     } catch (const Error& error) {
       note_(StrCat("writing it again: ", error.what()));
-      RemoveCheckpoint(target);
+      if (!RemoveCheckpoint(target, note_)) SetAside(target, note_);
     }
   }
   for (const fs::path& entry : ListFolder(folder_)) {
@@ -137,7 +170,7 @@ std::optional<Checkpoint> CheckpointStore::LoadNewest() const {
 void CheckpointStore::DropAfter(int64_t step) const {
   for (const fs::path& entry : ListFolder(folder_)) {
     const std::optional<int64_t> found = CheckpointStep(entry);
-    if (found && *found > step) RemoveCheckpoint(entry);
+    if (found && *found > step) RemoveCheckpoint(entry, note_);
   }
 }
 
@@ -150,7 +183,7 @@ void CheckpointStore::Prune(const fs::path& newest) const {
   const size_t kept = std::min(older.size(), size_t(policy_.keep - 1));
   for (size_t i = 0; i < older.size() - kept; ++i) {
     const bool marked = policy_.keep_every > 0 && *CheckpointStep(older[i]) % policy_.keep_every == 0;
-    if (!marked) RemoveCheckpoint(older[i]);
+    if (!marked) RemoveCheckpoint(older[i], note_);
   }
 }
 

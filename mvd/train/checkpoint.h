@@ -1,6 +1,7 @@
-// Checkpoints of a run: RUN/checkpoints/step-000123, a folder that appears whole or not at all and that
-// nobody believes before its manifest, written last, matches every byte. The previous ones go only after the
-// new one was read back.
+// Checkpoints of a run: RUN/checkpoints/step-000123, a folder that appears whole or not at all. It counts
+// only if its manifest, which is written last, matches every byte. Previous ones are removed only after the
+// new one was read back, and only where a manifest proves that they are checkpoints: other folders and files
+// in RUN/checkpoints stay, whatever their names.
 #pragma once
 
 #include <cstdint>
@@ -23,9 +24,10 @@ struct CheckpointContent {
   int64_t step = 0;
   // One safetensors file each: "unet", "ema", "adam", ...: plain names without an extension.
   std::map<std::string, TensorViews> files;
-  // Whatever the loop must find again: samples seen, RNG, data position, config, health. `step` is added.
+  // Everything else that the loop needs to continue: samples seen, data positions, options, health. `step` is
+  // added.
   nlohmann::json state = nlohmann::json::object();
-  // For the safetensors' __metadata__: what the weights are and how they were made.
+  // The safetensors files' __metadata__: what the weights are and how they were made.
   std::map<std::string, std::string> metadata;
 };
 
@@ -42,7 +44,7 @@ struct CheckpointPolicy {
   int64_t keep_every = 0;  // steps whose multiples are never removed; 0: none
 };
 
-// Called with one line each: what was skipped, what is missing, what was fallen back to.
+// Called with one line each: what was skipped, what is missing, which older checkpoint is used instead.
 using Note = std::function<void(const std::string&)>;
 
 // All functions throw Error(kBadInput) of one line naming file, tensor and reason.
@@ -53,7 +55,8 @@ class CheckpointStore {
 
   // Writes, syncs, renames, syncs the folder, reads back and compares; then removes what the policy does not
   // keep, and abandoned temporaries of dead processes. A full disk is an error after which all older ones are
-  // as before. A whole checkpoint of the same step is left as it is. Returns the folder.
+  // as before. A whole checkpoint of the same step is left as it is; what else has its name is renamed to
+  // step-000123.other. Returns the folder.
   std::filesystem::path Save(const CheckpointContent& content);
 
   // The newest complete one (manifest there, sizes match); nothing where there is none. Says what it skipped.

@@ -105,7 +105,10 @@ void WriteCheckpointFiles(const CheckpointContent& content, const fs::path& fold
   WriteFile(folder / kCheckpointManifest, manifest.dump(1) + "\n");
 }
 
-json ReadCheckpointManifest(const fs::path& folder) {
+namespace {
+
+// The manifest's "files", whose names are plain and which may be damaged or gone.
+json ManifestFiles(const fs::path& folder) {
   const fs::path path = folder / kCheckpointManifest;
   if (!IsRegularFile(path)) ThrowBadInput(path.string(), "is missing: the checkpoint is incomplete");
   const json manifest = ReadJsonFile(path);
@@ -122,6 +125,26 @@ json ReadCheckpointManifest(const fs::path& folder) {
         !entry.value("header", json()).is_string()) {
       fail("the entry of file '", Printable(name), "' is malformed");
     }
+  }
+  return files;
+}
+
+}  // namespace
+
+std::optional<std::set<std::string>> ListedFiles(const fs::path& folder) {
+  try {
+    const json files = ManifestFiles(folder);
+    std::set<std::string> names{kCheckpointManifest};
+    for (const auto& [name, entry] : files.items()) names.insert(name);
+    return names;
+  } catch (const Error&) {
+    return std::nullopt;
+  }
+}
+
+json ReadCheckpointManifest(const fs::path& folder) {
+  const json files = ManifestFiles(folder);
+  for (const auto& [name, entry] : files.items()) {
     std::error_code code;
     const uintmax_t size = fs::file_size(folder / name, code);
     if (code) ThrowBadInput((folder / name).string(), "is missing, its manifest lists it");

@@ -211,6 +211,27 @@ TEST(Checkpoint, ContinuingFromAnOlderOneDropsTheLater) {
   EXPECT_EQ(run.Entries(), std::set<std::string>{"step-000001"});
 }
 
+// By Prune, by DropAfter and by Save: neither a folder that only has a checkpoint's name nor a file that
+// somebody put into a checkpoint is removed.
+TEST(Checkpoint, WhatIsNotACheckpointsIsNeverRemoved) {
+  TestRun run({.keep = 1});
+  const fs::path folder = run.store.folder();
+  fs::create_directory(folder / "step-000005");
+  std::ofstream(folder / "step-000005/mine.txt") << "mine";
+  run.store.Save(Fixture(3).content);
+  std::ofstream(folder / "step-000003/notes.txt") << "mine";
+  run.store.Save(Fixture(4).content);
+  EXPECT_EQ(run.Entries(), (std::set<std::string>{"step-000003", "step-000004", "step-000005"}));
+  EXPECT_EQ(ReadFile(folder / "step-000003/notes.txt", 100), "mine");
+  EXPECT_FALSE(fs::exists(folder / "step-000003/unet.safetensors"));
+  run.store.DropAfter(3);
+  EXPECT_EQ(run.Entries(), (std::set<std::string>{"step-000003", "step-000005"}));
+  run.store.Save(Fixture(5).content);
+  EXPECT_EQ(run.Entries(), (std::set<std::string>{"step-000003", "step-000005", "step-000005.other"}));
+  EXPECT_EQ(ReadFile(folder / "step-000005.other/mine.txt", 100), "mine");
+  ExpectLoaded(*run.store.LoadNewest(), 5);
+}
+
 TEST(Checkpoint, AbandonedTemporariesGo) {
   TestRun run;
   const pid_t child = ::fork();

@@ -10,7 +10,7 @@ namespace {
 constexpr int64_t kNoiseEmbedding = 256, kFrameEmbedding = 64;  // sines and cosines
 constexpr double kEps = 1e-6;
 
-// What a head is told besides the features: noise, picture, and for spatial ones which frame it is.
+// What a head gets besides the features: noise level, picture, and for spatial heads the frame's number.
 ValueId Told(Builder& b, ValueId timestep, ValueId condition, int64_t frames) {
   const Dims d = b.dims(condition);
   std::vector<ValueId> parts = {b.Timestep(timestep, kNoiseEmbedding), condition};

@@ -1,5 +1,5 @@
-// The critics: of pictures in `train autoencoder`, of clips in `train adversarial`. Each learns to tell what
-// a network made from what is real.
+// Discriminators, of pictures in `train autoencoder` and of clips in `train adversarial`: each learns to tell
+// what a network made from what is real.
 #pragma once
 
 #include <cstdint>
@@ -11,16 +11,16 @@
 
 namespace mvd {
 
-// Their weights are named so, which tells them from those of the network that they judge.
+// The prefix of their weights' names, which tells them from those of the network that they judge.
 inline constexpr char kDiscriminator[] = "discriminator.";
 
-// A convolutional judge of patches (Isola et al., arXiv 1611.07004, section 3.2.2): "image" (N,1,H,W,3) in
-// [-1,1] to "logits" (N,1,ceil(H/8),ceil(W/8),1), above 0 where the patch of 31x31 pixels looks real. About
-// 94 thousand weights.
+// A convolutional discriminator of patches (Isola et al., arXiv 1611.07004, section 3.2.2). Takes "image"
+// (N,1,H,W,3) in [-1,1] and gives "logits" (N,1,ceil(H/8),ceil(W/8),1), above 0 where the patch of 31x31
+// pixels looks real. About 94 thousand weights.
 Graph BuildPatchDiscriminator(int64_t images, int64_t height, int64_t width);
 
-inline constexpr int64_t kHeadGroups = 32;  // of the norms in heads of clips
-inline constexpr int64_t kHeadMaps = 64;    // what a head says of a place, before it is told the condition
+inline constexpr int64_t kHeadGroups = 32;  // groups of the norms in heads of clips
+inline constexpr int64_t kHeadMaps = 64;    // a head's channels before they are projected on the condition
 
 struct ClipHeads {
   int64_t width = 256;  // channels of a head, a multiple of kHeadGroups

@@ -1,5 +1,5 @@
-// TensorBoard's event files: TFRecord framing with masked CRC-32C round hand-encoded Event messages. The
-// fields are those of tensorflow/core/util/event.proto and summary.proto.
+// TensorBoard's event files: hand-encoded Event messages in TFRecord frames with masked CRC-32C. The fields
+// are those of tensorflow/core/util/event.proto and summary.proto.
 #pragma once
 
 #include <cstdint>
@@ -19,7 +19,7 @@ std::string VersionEvent(double wall_time);  // "brain.Event:2", the first recor
 std::string ScalarsEvent(double wall_time, int64_t step, const std::map<std::string, double>& values);
 std::string ImageEvent(double wall_time, int64_t step, const std::string& tag, int64_t height, int64_t width,
                        std::string_view png);
-// Tells TensorBoard to drop what earlier files say of steps from `step` on: after a resume.
+// Tells TensorBoard to drop the values of earlier files from `step` on, after a resume.
 std::string SessionStartEvent(double wall_time, int64_t step);
 
 class EventFile {

@@ -81,10 +81,10 @@ double FirstFrameCopyRatio(std::span<const float> clip, std::span<const float> r
 }
 
 std::string CollapseWatch::Judge(double discriminator, double distance) {
-  constexpr double kKept = 0.98;       // of the smoothed values in a step
-  constexpr int64_t kFirstSteps = 50;  // in which nothing is judged
-  constexpr double kSure = 0.02;       // of the hinge loss; 2 where it knows nothing
-  constexpr double kFarther = 2;       // than the nearest that made clips have been
+  constexpr double kKept = 0.98;       // weight of the old value in the smoothed one
+  constexpr int64_t kFirstSteps = 50;  // without a verdict
+  constexpr double kSure = 0.02;       // hinge loss below which it is sure; 2 where it knows nothing
+  constexpr double kFarther = 2;       // multiple of the smallest distance so far
   if (!std::isfinite(discriminator) || !std::isfinite(distance)) return "";  // counted elsewhere
   const double kept = steps_++ == 0 ? 0 : kKept;
   discriminator_ = kept * discriminator_ + (1 - kept) * discriminator;

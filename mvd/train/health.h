@@ -1,4 +1,4 @@
-// What goes wrong in video finetuning, as numbers: values that are not finite, clips that do not move, clips
+// Numbers for what goes wrong in video finetuning: values that are not finite, clips that do not move, clips
 // that copy their first frame.
 #pragma once
 
@@ -18,7 +18,7 @@ struct HealthCounters {
   int64_t bad_losses = 0;     // losses that were not finite
   int64_t bad_gradients = 0;  // gradient norms that were not finite
   int64_t skipped_steps = 0;  // steps not taken because of either
-  int64_t bad_in_a_row = 0;   // present run of skipped steps
+  int64_t bad_in_a_row = 0;   // steps skipped in a row, up to now
 
   // True where the step may be taken.
   bool Judge(double loss, double grad_norm);
@@ -34,12 +34,12 @@ double MotionMagnitude(std::span<const float> frames, int64_t count);
 // frames 1.. to frame 0. Clamped to [-1,1]; 1 with one frame; 0 where neither moves.
 double FirstFrameCopyRatio(std::span<const float> clip, std::span<const float> reference, int64_t count);
 
-// How adversarial training fails, seen in its losses, smoothed over some 50 steps: a discriminator that is
-// sure of everything teaches nothing, and a generator that answers it alone leaves the real clips behind.
+// Detects the failures of adversarial training from its losses, smoothed over about 50 steps: a discriminator
+// that is always sure teaches nothing, and a generator that only pleases it drifts away from the real clips.
 class CollapseWatch {
  public:
-  // After each step: hinge loss of the discriminator, distance of made to real clips. What is wrong, in
-  // words, or "".
+  // Call after each step with the discriminator's hinge loss and the distance of made to real clips. Returns
+  // what is wrong in one line, or "".
   std::string Judge(double discriminator, double distance);
 
  private:
@@ -47,7 +47,7 @@ class CollapseWatch {
   int64_t steps_ = 0;
 };
 
-// Clips of one picture by two seeds that differ by less than this share of their motion are one clip.
+// Two seeds give the same clip of a picture if the clips differ by less than this share of their motion.
 inline constexpr double kLeastVariety = 0.05;
 
 // One line for the log: "not finite: 0 losses, 0 gradients; motion 0.021 (data 0.034); first-frame copy

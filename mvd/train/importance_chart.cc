@@ -95,20 +95,24 @@ void DrawAxes(Svg& svg, double last_step) {
 }  // namespace
 
 void WriteImportanceChart(const std::filesystem::path& run, const std::vector<std::string>& blocks,
-                          int64_t keep) {
+                          const std::vector<std::string>& kept) {
+  const auto is_kept = [&](size_t block) {
+    return std::find(kept.begin(), kept.end(), blocks[block]) != kept.end();
+  };
   const History history = ReadHistory(run / "metrics.jsonl", blocks);
   std::vector<size_t> order(blocks.size());
   std::iota(order.begin(), order.end(), size_t{0});
   std::stable_sort(order.begin(), order.end(), [&](size_t a, size_t b) {
-    return history.importance[a].back() > history.importance[b].back();
+    return std::pair(is_kept(a), history.importance[a].back()) >
+           std::pair(is_kept(b), history.importance[b].back());
   });
-  const size_t left = std::min(size_t(keep), order.size());
   Svg svg;
   DrawAxes(svg, history.steps.back());
   for (size_t i = order.size(); i-- > 0;) {  // the kept ones on top
-    const bool kept = i < left;
-    svg.Line(history, order[i], kept ? kColours[i % std::size(kColours)] : "#c0c0c0", kept ? 1.8 : 0.8);
-    if (kept)
+    const bool coloured = is_kept(order[i]);
+    svg.Line(history, order[i], coloured ? kColours[i % std::size(kColours)] : "#c0c0c0",
+             coloured ? 1.8 : 0.8);
+    if (coloured)
       svg.Add("<text x=\"%.0f\" y=\"%.0f\" fill=\"%s\">%s</text>", kLeft + kWidth + 8,
               kTop + 12 + 14 * double(i), kColours[i % std::size(kColours)], blocks[order[i]].c_str());
   }

@@ -8,10 +8,11 @@
 
 namespace mvd {
 
-// RUN/importance.svg from RUN/metrics.jsonl: a line for each of `blocks`, "importance.BLOCK" over steps; the
-// `keep` that end highest in colour and named, the others grey. Lines of the log that hold none are passed
-// over. Error(kNotFound) without a log, Error(kBadInput) naming it where it has no importance at all.
+// RUN/importance.svg from RUN/metrics.jsonl: a line for each of `blocks`, "importance.BLOCK" over steps.
+// Those of `kept` are in colour and named, the one that ends highest first; the others are grey. Lines of the
+// log without importances are passed over. Error(kNotFound) without a log, Error(kBadInput) naming it where
+// no line has any.
 void WriteImportanceChart(const std::filesystem::path& run, const std::vector<std::string>& blocks,
-                          int64_t keep);
+                          const std::vector<std::string>& kept);
 
 }  // namespace mvd

@@ -11,7 +11,7 @@ namespace mvd {
 namespace fs = std::filesystem;
 namespace {
 
-// Part of every key: raised where the meaning of an entry changes.
+// Part of every key; raise it when the meaning of an entry changes.
 constexpr char kVersion[] = "latents 1";
 constexpr char kKeyMetadata[] = "key";
 
@@ -50,7 +50,7 @@ std::optional<LatentTensors> LatentCache::Get(const std::string& key) {
   if (PathExists(path)) {
     try {
       const SafetensorsFile file = SafetensorsFile::Open(path);
-      // A file moved to another's name is no entry of that name.
+      // A file that was renamed is not the entry of its new name.
       const auto stored = file.metadata().find(kKeyMetadata);
       if (stored == file.metadata().end() || stored->second != key)
         ThrowBadInput(path.string(), "has another key");

@@ -1,5 +1,5 @@
-// Latents of clips that were encoded before, one safetensors file each, found by the content they were made
-// of.
+// Latents of clips that were encoded before, one safetensors file each, keyed by the content that they were
+// made from.
 #pragma once
 
 #include <cstdint>

@@ -1,4 +1,4 @@
-// Learning rate and averaging as closed forms of the step: nothing to save, nothing that a resume can miss.
+// Learning rate and averaging as functions of the step: nothing to save, nothing that a resume can miss.
 #pragma once
 
 #include <cstdint>

@@ -1,4 +1,4 @@
-// What a run says about itself: JSON lines always, TensorBoard event files where wanted, one status line.
+// What a run reports: JSON lines, TensorBoard event files where wanted, and a status line.
 #pragma once
 
 #include <array>
@@ -16,7 +16,8 @@
 
 namespace mvd {
 
-// Mean loss by noise level: bins of ln(sigma), so that a step's luck in drawing sigma is told from progress.
+// Mean loss by noise level, in bins of ln(sigma), so that progress is not confused with a step's luck in
+// drawing sigma.
 class SigmaBins {
  public:
   static constexpr int kBins = 8;
@@ -54,8 +55,8 @@ struct MetricsOptions {
 // RUN/metrics.jsonl and RUN/tensorboard/. Only rank 0 opens one.
 class MetricsLog {
  public:
-  // Cuts what a killed run wrote past the checkpoint, a half line too. Throws Error(kBadInput) naming the
-  // file where it cannot be written.
+  // Cuts off what a killed run wrote after the checkpoint, including half a line. Throws Error(kBadInput)
+  // naming the file where it cannot be written.
   MetricsLog(const std::filesystem::path& run, const MetricsOptions& options);
   ~MetricsLog();
   MetricsLog(const MetricsLog&) = delete;

@@ -1,4 +1,4 @@
-// Stands for mvd/train/loop where LibTorch is not built in.
+// Replaces mvd/train/loop in a build without LibTorch.
 #include "mvd/train/train.h"
 
 namespace mvd {

@@ -5,6 +5,7 @@
 
 #include "mvd/cost/cost.h"
 #include "mvd/engine/components.h"
+#include "mvd/io/json.h"
 #include "mvd/train/discriminator.h"
 #include "mvd/train/metrics_log.h"
 #include "mvd/train/run_models.h"
@@ -44,10 +45,23 @@ NetworkPlan PlanNetwork(std::string name, const Graph& graph, Role role, const R
   return plan;
 }
 
+std::string HeldOut(const CommonConfig& config) {
+  const DataSection& data = config.data;
+  if (config.output.heldout_steps == 0 || config.output.heldout_clips == 0) return "nothing";
+  const std::string clips = StrCat(config.output.heldout_clips, " clips");
+  if (data.kind == "pictures")
+    return StrCat(config.output.heldout_clips, " photos of ", Printable(data.heldout));
+  if (!data.heldout.empty()) return StrCat(clips, " of the shards in ", Printable(data.heldout));
+  if (data.kind == "synth") return StrCat(clips, " of procedural scenes of another seed");
+  return StrCat(
+      clips, " of procedural scenes, NOT of the kind in training: data.heldout names shards of other films");
+}
+
 RunPlan Summarise(const CommonConfig& config, std::string origin, std::vector<NetworkPlan> networks,
                   int64_t processes) {
   RunPlan plan;
   plan.origin = std::move(origin);
+  plan.held_out = HeldOut(config);
   plan.processes = processes;
   plan.clips_per_step = config.run.batch * config.run.accumulation * processes;
   plan.steps = config.run.steps;
@@ -173,12 +187,13 @@ std::vector<NetworkPlan> PlanDiffusion(const DiffusionConfig& config, const RunM
                                    config.image_encoder == "train" ? Role::kTrained : Role::kFrozen,
                                    config.run));
   }
-  // A clip's frames and the first one again with its noise, in one call for each clip.
+  // A clip's frames and the first one again with its noise, as many in a call as FramesAtOnce says.
   const int64_t images = config.data.latent_cache.empty() ? frames + 1 : 1;
-  const Graph encode = FindComponent(encoder).build(c, {images, 1, config.data.height, config.data.width});
+  const int64_t at_once = std::min(images, FramesAtOnce(config.data.height, config.data.width));
+  const Graph encode = FindComponent(encoder).build(c, {at_once, 1, config.data.height, config.data.width});
   NetworkPlan autoencoder = PlanNetwork("autoencoder's encoder", encode, Role::kFrozen, config.run);
-  autoencoder.forward_flops *= batch;
-  autoencoder.step_flops *= batch;
+  autoencoder.forward_flops = autoencoder.forward_flops / at_once * images * batch;
+  autoencoder.step_flops = autoencoder.forward_flops;
   networks.push_back(autoencoder);
   return networks;
 }
@@ -201,13 +216,21 @@ RunPlan PlanRun(const AdversarialConfig& config, int64_t processes) {
   const Graph encoder = UnetOf(unet, models, config, {.encoder_taps = TapsOf(config)});
   NetworkPlan backbone = PlanNetwork("discriminator's backbone", encoder, Role::kPassedThrough, config.run);
   backbone.step_flops += backbone.forward_flops;  // real clips too, without gradients
+  // What R1 differentiates twice is never recomputed, and its gradient is kept as its values are.
+  RunSection all_kept = config.run;
+  all_kept.recompute_segments = 0;
+  const bool penalty = config.r1 > 0;
+  if (penalty && config.r1_on == "input") {
+    const NetworkPlan real = PlanNetwork("", encoder, Role::kPassedThrough, all_kept);
+    backbone.activation_bytes += 2 * real.activation_bytes;
+  }
   networks.push_back(backbone);
   NetworkPlan heads =
       PlanNetwork("discriminator's heads",
                   BuildClipHeads(OutputShapes(encoder), unet.cross_attention_dim[0], HeadsOf(config)),
-                  Role::kTrained, config.run);
+                  Role::kTrained, all_kept);
   // They judge real clips, made ones for themselves, and those again for the generator.
-  heads.step_flops *= 3, heads.activation_bytes *= 3;
+  heads.step_flops *= 3, heads.activation_bytes *= penalty ? 4 : 3;
   networks.push_back(heads);
   return Summarise(config, models.origin, std::move(networks), processes);
 }
@@ -246,6 +269,7 @@ RunPlan PlanRun(const FeaturesConfig& config, int64_t processes) {
 
 nlohmann::json ToJson(const RunPlan& plan) {
   nlohmann::json json = {{"origin", plan.origin},
+                         {"held_out", plan.held_out},
                          {"processes", plan.processes},
                          {"clips_per_step", plan.clips_per_step},
                          {"steps", plan.steps},
@@ -270,6 +294,7 @@ nlohmann::json ToJson(const RunPlan& plan) {
 
 std::string FormatPlan(const RunPlan& plan, double flops_per_second) {
   std::string text = "model                   " + plan.origin + "\n";
+  text += "held out                " + plan.held_out + "\n";
   char line[200];
   const auto add = [&](const std::string& name, const std::string& value) {
     std::snprintf(line, sizeof(line), "  %-44s %16s\n", name.c_str(), value.c_str());

@@ -1,4 +1,5 @@
-// What a run will cost, from its configuration alone: `train --dry-run`. Graphs are built, weights are not.
+// What a run will cost, computed from its configuration for `train --dry-run`. Builds graphs, loads no
+// weights.
 #pragma once
 
 #include <cstdint>
@@ -15,9 +16,9 @@ struct NetworkPlan {
   std::string name;  // "unet", "autoencoder's encoder", ...
   int64_t parameters = 0;
   bool trained = false;
-  int64_t forward_flops = 0;  // 2 x multiply-adds, see mvd/cost/cost.h
-  int64_t step_flops = 0;  // with what the backward pass takes: x3 trained, x4 with recomputation, x1 frozen
-  int64_t activation_bytes = 0;  // kept for the backward pass; of a frozen one the planned peak
+  int64_t forward_flops = 0;     // 2 x multiply-adds, see mvd/cost/cost.h
+  int64_t step_flops = 0;        // forward and backward: x3 trained, x4 with recomputation, x1 frozen
+  int64_t activation_bytes = 0;  // kept for the backward pass; for a frozen network its peak
 };
 
 struct MemoryItem {
@@ -27,6 +28,7 @@ struct MemoryItem {
 
 struct RunPlan {
   std::string origin;
+  std::string held_out;  // in words: the clips of the held-out loss
   std::vector<NetworkPlan> networks;
   std::vector<MemoryItem> memory;  // of one process
   int64_t processes = 1;
@@ -49,14 +51,15 @@ RunPlan PlanRun(const AdversarialConfig& config, int64_t processes = 1);
 // The same as an object, for --json.
 nlohmann::json ToJson(const RunPlan& plan);
 
-// Lines of text; with `flops_per_second` (of one process, sustained; 0: unknown) the time of step and run.
+// The plan as text. `flops_per_second` is what one process sustains and adds the time of a step and of the
+// run; 0: unknown.
 std::string FormatPlan(const RunPlan& plan, double flops_per_second = 0);
 
-// Bytes of values that autograd keeps for one forward pass: each computed value once, what only renames or
-// repeats another one not. With `segments` > 0: what crosses the borders of so many segments of about equal
-// bytes, and the largest segment's inside, which is there while its gradients are computed. `product_bytes`
-// is the element size of what convolutions, linear layers and attention give, all else has 4. An estimate:
-// scratch of the libraries and gradients of values come on top.
+// Bytes of values that autograd keeps after one forward pass: every computed value once, but no views. With
+// `segments` > 0 only the values that cross the borders of that many segments of about equal bytes, and the
+// inside of the largest segment, which exists while its gradients are computed. `product_bytes` is the
+// element size of the results of convolutions, linear layers and attention; all others have 4. An estimate:
+// scratch memory of the libraries and gradients of values are not counted.
 int64_t KeptActivationBytes(const Graph& graph, int segments, int64_t product_bytes);
 
 }  // namespace mvd

@@ -58,6 +58,36 @@ TEST(Plan, ScalesWithProcessesAndAccumulation) {
   EXPECT_EQ(many.MemoryBytes(), one.MemoryBytes());
 }
 
+// A larger picture is not encoded with all of its frames in one call.
+TEST(Plan, FramesAreEncodedInParts) {
+  DiffusionConfig config = FullSize();
+  const auto encoder = [](const DiffusionConfig& c) { return PlanRun(c).networks.at(2); };
+  config.data.height = 576, config.data.width = 1024, config.data.frames = 14;
+  const NetworkPlan clip = encoder(config);
+  ASSERT_EQ(clip.name, "autoencoder's encoder");
+  config.data.frames = 2;  // with the first frame again: 3
+  const NetworkPlan three = encoder(config);
+  EXPECT_EQ(clip.activation_bytes, three.activation_bytes);
+  EXPECT_EQ(clip.step_flops, 5 * three.step_flops);
+  EXPECT_EQ(FramesAtOnce(576, 1024), 3);
+  EXPECT_GE(FramesAtOnce(256, 512), 15);
+  EXPECT_EQ(FramesAtOnce(8192, 8192), 1);
+}
+
+TEST(Plan, WhatR1DifferentiatesIsNotRecomputed) {
+  AdversarialConfig config;
+  config.model.preset = "svd-tiny";
+  config.data.height = config.data.width = 64;
+  const auto bytes = [&](int64_t segments, const char* on, size_t network) {
+    config.run.recompute_segments = segments, config.r1_on = on;
+    return PlanRun(config).networks.at(network).activation_bytes;
+  };
+  const size_t backbone = 3, heads = 4;
+  EXPECT_EQ(bytes(8, "features", heads), bytes(0, "features", heads));
+  EXPECT_LT(bytes(8, "features", backbone), bytes(0, "features", backbone));
+  EXPECT_GT(bytes(8, "input", backbone), 2 * bytes(0, "features", backbone));
+}
+
 TEST(Plan, FrozenAndAbsentImageEncoders) {
   DiffusionConfig config = FullSize();
   const NetworkPlan frozen = PlanRun(config).networks.at(1);
@@ -116,6 +146,21 @@ TEST(Plan, Text) {
     EXPECT_NE(text.find(part), text.npos) << part << " in\n" << text;
   }
   EXPECT_EQ(FormatPlan(PlanRun(FullSize())).find("time at"), std::string::npos);
+}
+
+// A recipe for films must not hold out procedural clips in silence.
+TEST(Plan, SaysWhatIsHeldOut) {
+  DiffusionConfig config = FullSize();
+  EXPECT_EQ(PlanRun(config).held_out, "16 clips of procedural scenes of another seed");
+  config.data.kind = "shards", config.data.folder = "films";
+  EXPECT_NE(PlanRun(config).held_out.find("NOT of the kind in training"), std::string::npos);
+  config.data.heldout = "other_films";
+  EXPECT_EQ(PlanRun(config).held_out, "16 clips of the shards in other_films");
+  EXPECT_NE(FormatPlan(PlanRun(config)).find("held out                16 clips of the shards in other_films"),
+            std::string::npos);
+  EXPECT_EQ(ToJson(PlanRun(config)).at("held_out"), "16 clips of the shards in other_films");
+  config.output.heldout_steps = 0;
+  EXPECT_EQ(PlanRun(config).held_out, "nothing");
 }
 
 TEST(Plan, OverlaysAreChecked) {

@@ -161,8 +161,8 @@ struct AdversarialConfig : DiffusionConfig {
   double rate = 10;                          // of its learning rate to the generator's
   double level_mean = -1, level_std = 1;     // ln of the noise it sees clips with, on a grid
   int64_t level_count = 1000;                // of that grid
-  double r1 = 1e-6;                          // weight of the gradient penalty
-  int64_t r1_every = 5;                      // steps
+  double r1 = 1e-6;                          // weight of the gradient penalty, times r1_every where applied
+  int64_t r1_every = 5;                      // steps between penalties
   std::string r1_on = "features";            // features | input
   int64_t discriminator_warmup_steps = 500;  // in which the heads alone are trained
   // [pruning]

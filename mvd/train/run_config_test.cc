@@ -196,6 +196,20 @@ TEST(RunConfig, WholeConfigIsChecked) {
 }
 
 // The recipes of the repository stay legal as options change.
+// Frames with one noise differ by the clip alone: below the highest level they would show the motion.
+TEST(RunConfig, SharedNoiseNeedsOneGeneratorLevel) {
+  const auto read = [](std::vector<std::string> overrides) {
+    overrides.push_back("generator.frame_noise=shared");
+    return ReadRunConfig<AdversarialConfig>("", overrides);
+  };
+  EXPECT_EQ(read({"generator.levels=2"}).levels, 2);
+  for (const char* levels : {"3", "4"}) {
+    const std::string reason = StrCat(
+        "key 'generator.frame_noise' is \"shared\" while 'generator.levels' is ", levels, ", expected 2");
+    ExpectOneLineError(Exit::kBadInput, reason, [&] { read({StrCat("generator.levels=", levels)}); });
+  }
+}
+
 TEST(RunConfig, RecipesRead) {
   const std::filesystem::path recipes = SourceDir() / "recipes";
   const DiffusionConfig svd = ReadRunConfig<DiffusionConfig>(recipes / "svd" / "lowres.toml");

@@ -17,7 +17,7 @@ using nlohmann::json;
 constexpr size_t kMaxTomlBytes = 1 << 20;
 constexpr int kMaxTomlDepth = 16;
 
-// A node as JSON. Dates become text, which no option takes; infinities too, so that they are refused.
+// A node as JSON. Dates and infinities become text, so that no option accepts them.
 json ToJson(const toml::node& node, const std::string& file, int depth = 0) {
   const auto fail = [&](const auto&... args) {
     ThrowBadInput(file, "line ", node.source().begin.line, ": ", args...);
@@ -64,7 +64,7 @@ void CheckCommon(const CommonConfig& config, const std::string& file) {
     fail("data.folder", "is empty, expected a folder of shards because data.kind is \"shards\"");
   }
   if (config.data.keep && config.data.clips == 0)
-    fail("data.keep", "is true, expected a number of data.clips with it: endless ones are seen but once");
+    fail("data.keep", "is true, expected a number of data.clips with it: without one no clip comes twice");
   if (config.run.record && config.run.accumulation > 1)
     fail("run.record", "is true, expected run.accumulation 1 with it, found ", config.run.accumulation);
   if (config.run.record && config.run.device != "cuda")
@@ -157,6 +157,14 @@ void CheckRunConfig(const AdversarialConfig& config, const std::string& file) {
   if (config.adversarial == 0 && config.pseudo_huber == 0) {
     ThrowBadInput(file,
                   "key 'generator.adversarial' is 0 as generator.pseudo_huber is, expected one above 0");
+  }
+  // Frames that share their noise differ by the clip alone, so that a generator that is asked at a lower
+  // level reads the motion off the noised clip.
+  if (config.frame_noise == "shared" && config.levels > 2) {
+    ThrowBadInput(
+        file, "key 'generator.frame_noise' is \"shared\" while 'generator.levels' is ", config.levels,
+        ", expected 2 levels, of which clips are noised to the highest alone: below it, shared noise "
+        "shows the generator the motion that it is to make");
   }
   if (config.width % kHeadGroups) {
     ThrowBadInput(file, "key 'discriminator.width' is ", config.width, ", expected a multiple of ",

@@ -46,6 +46,11 @@ RunModels ResolveModels(const ModelSection& section) {
   return models;
 }
 
+int64_t FramesAtOnce(int64_t height, int64_t width) {
+  constexpr int64_t kPixels = int64_t{1} << 21;
+  return std::max<int64_t>(1, kPixels / (height * width));
+}
+
 VideoFeaturesConfig VideoFeaturesOf(const FeaturesConfig& config) {
   VideoFeaturesConfig network;
   network.frames = config.data.frames, network.height = config.data.height, network.width = config.data.width;

@@ -1,4 +1,4 @@
-// The networks that [model] names, as configs: enough to plan a run, and no weight is read.
+// The configs of the networks that [model] names: enough to plan a run. No weights are read.
 #pragma once
 
 #include <algorithm>
@@ -11,8 +11,8 @@
 
 namespace mvd {
 
-// `json` (an object as text; empty: nothing) laid over a config, checked. `key` names the option in errors:
-// Error(kBadInput) for a key that the config has not, or a value that it cannot have.
+// `config` with the keys of `json` (the text of an object, or empty) replaced. Error(kBadInput), naming the
+// option `key`, for a key that the config does not have or a value that it cannot have.
 template <class Config>
 Config OverlaidConfig(const Config& config, const std::string& json, const std::string& key) {
   if (json.empty()) return config;
@@ -29,19 +29,23 @@ Config OverlaidConfig(const Config& config, const std::string& json, const std::
   return ReadConfig<Config>(merged, key);
 }
 
-// Error(kUsage) where [model] asks for what excludes each other.
+// Error(kUsage) where options of [model] exclude each other.
 void CheckModelSection(const ModelSection& section);
 
 struct RunModels {
   ModelConfigs configs;
-  bool tiny_autoencoder = false;  // latents by TAESD, not by SVD's encoder
-  std::string origin;             // for people: "preset svd", or the folder
+  bool tiny_autoencoder = false;  // latents come from TAESD, not from SVD's encoder
+  std::string origin;             // as shown to people: "preset svd", or the folder
 };
 
-// Configs of the model folder, or of the preset with `unet` and `taesd` laid over. A folder of [model] that
-// does not exist is Error(kNotFound), except `autoencoder`: another run may be about to make it, and until
-// then the tiny autoencoder of the configs stands for it.
+// Configs of the model folder, or of the preset with the keys of `unet` and `taesd` replaced. A folder of
+// [model] that does not exist is Error(kNotFound), except `autoencoder`, which another run may still have to
+// make: until then the tiny autoencoder of the configs stands in for it.
 RunModels ResolveModels(const ModelSection& section);
+
+// Frames that an autoencoder which is not trained encodes or decodes in one call: all 14 of 512x256, 3 of
+// 1024x576. More would need many gigabytes for activations and would hardly be faster.
+int64_t FramesAtOnce(int64_t height, int64_t width);
 
 // The network that `train features` trains. Error(kBadInput) for sizes that it cannot have.
 VideoFeaturesConfig VideoFeaturesOf(const FeaturesConfig& config);

@@ -1,5 +1,5 @@
-// Training runs: what a command calls. No LibTorch in sight; built without it, each function throws a usage
-// Error that names the switch.
+// Training runs, as the command calls them. This header does not need LibTorch; in a build without it every
+// function throws Error(kUsage) that names the build option.
 #pragma once
 
 #include <cstdint>
@@ -13,19 +13,19 @@
 namespace mvd {
 
 struct TrainHooks {
-  const CancelToken* cancel = nullptr;             // ends the run after the present step, with a checkpoint
-  std::function<void(const std::string&)> note;    // one line that stays
-  std::function<void(const std::string&)> status;  // one line that the next replaces
+  const CancelToken* cancel = nullptr;             // ends the run after the current step, with a checkpoint
+  std::function<void(const std::string&)> note;    // gets lines that stay
+  std::function<void(const std::string&)> status;  // gets lines that each replace the one before
 };
 
 enum class RunMode {
   kNew,     // refuses a run folder that has checkpoints
-  kResume,  // from the newest checkpoint; from the beginning where there is none
-  kExport,  // no step: the newest checkpoint becomes RUN/model
+  kResume,  // continues from the newest checkpoint, or starts anew where there is none
+  kExport,  // takes no step: exports the newest checkpoint to RUN/model
 };
 
 struct TrainResult {
-  int64_t steps = 0;  // done in all
+  int64_t steps = 0;  // optimiser steps done in all
   bool cancelled = false;
   std::filesystem::path model;  // the exported folder; empty where cancelled, or on other ranks than 0
 };

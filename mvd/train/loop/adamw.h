@@ -17,17 +17,17 @@ struct AdamWOptions {
 };
 
 struct AdamWState {
-  TensorMap first, second;  // moments
-  int64_t steps = 0;
-  std::map<std::string, int64_t> missed;  // of them, by parameters that were idle
+  TensorMap first, second;                // moments
+  int64_t steps = 0;                      // in all
+  std::map<std::string, int64_t> missed;  // steps in which a parameter was idle, by its name
 };
 
-// Parameters that share a way of being updated.
+// Parameters that are updated in the same way.
 struct ParameterGroup {
   std::string name;
   std::vector<std::string> parameters;
-  double rate = 1;     // of their learning rate to the run's
-  bool decays = true;  // towards zero, by the options' weight decay
+  double rate = 1;     // their learning rate as a multiple of the run's
+  bool decays = true;  // whether weight decay applies to them
 };
 
 Parameters MembersOf(const ParameterGroup& group, const Parameters& all);
@@ -38,13 +38,13 @@ AdamWState MakeAdamW(const Parameters& parameters);
 // the norm before.
 double ClipGradients(const Parameters& parameters, double most);
 
-// One update from the parameters' gradients; a parameter without one counts as having zeros. `groups` have
-// every parameter once; none: all are one. `idle` ones are left alone, moments and count of steps too.
+// One update from the parameters' gradients; a missing gradient counts as zero. `groups` must hold every
+// parameter once; empty: one group. Parameters in `idle` keep their value, moments and number of steps.
 void UpdateAdamW(const Parameters& parameters, double learning_rate, const AdamWOptions& options,
                  AdamWState& state, const std::vector<ParameterGroup>& groups = {},
                  const std::set<std::string>& idle = {});
 
-// Gradients become absent.
+// Removes all gradients.
 void ClearGradients(const Parameters& parameters);
 
 TensorMap CloneDetached(const Parameters& parameters);

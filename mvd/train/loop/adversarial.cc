@@ -15,7 +15,7 @@
 namespace mvd {
 namespace {
 
-// Standard normals for the discriminator's two kinds of clips, of each sample its own.
+// Standard normals for the discriminator's real and made clips; each sample has its own.
 std::pair<at::Tensor, at::Tensor> DiscriminatorNoise(const AdversarialConfig& config,
                                                      const std::vector<TrainingItem>& items,
                                                      const at::Tensor& like) {
@@ -90,9 +90,10 @@ TrainLoss AdversarialLossOf(AdversarialModel& m, const Parameters& weights,
   at::Tensor gates;
   if (m.pruning && m.pruning->learned()) {
     const at::Tensor& logits = weights.at(kPruningLogits);
+    m.pruning->Settle(weights, call.step);
     const GateDraw draw = m.pruning->Draws(call.step)
                               ? m.pruning->Draw(logits, uint64_t(c.run.seed), items[0].sample)
-                              : m.pruning->Settled(weights);
+                              : m.pruning->SettledGates(logits.device());
     gates = draw.gates;
     for (size_t i = 0; i < draw.in.size(); ++i) m.gates_used[i] += draw.in[i];
   }
@@ -108,15 +109,17 @@ TrainLoss AdversarialLossOf(AdversarialModel& m, const Parameters& weights,
   for (const SampleDraws& draws : clips.draws)
     real.sigma.push_back(m.discriminator_levels.At(draws.discriminator_level));
   made.sigma = real.sigma, made.clips = x0;
-  // What the embedding is trained for is the generator's loss alone.
+  // Only the generator's loss trains the embedding.
   real.embeds = made.embeds = generated.embeds.detach();
 
   const bool penalise = c.r1 > 0 && call.step % c.r1_every == 0 && at::GradMode::is_enabled();
   const Judged judged = Judge(m.discriminator, weights, real, made, penalise, trains, graphs);
   TrainLoss loss{.value = judged.discriminator, .sigma = {}, .parts = {}};
   loss.parts["discriminator"] = judged.discriminator.item<double>();
-  if (penalise) loss.value = loss.value + c.r1 * judged.penalty;
-  // Named in every step: processes add up their parts.
+  // Lazy regularisation (StyleGAN2, arXiv 1912.04958, section 4): what is applied in every k-th step counts
+  // k times.
+  if (penalise) loss.value = loss.value + c.r1 * double(c.r1_every) * judged.penalty;
+  // Present in every step: processes add up their parts, which must have the same names.
   loss.parts["r1"] = penalise ? judged.penalty.item<double>() : 0;
   loss.parts["adversarial"] = trains ? judged.generator.item<double>() : 0;
   const at::Tensor distance = PseudoHuber(c, x0, generated.clips);

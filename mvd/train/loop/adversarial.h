@@ -23,15 +23,15 @@ struct AdversarialModel {
   DiscreteLogNormal discriminator_levels;
   std::optional<Pruning> pruning;
   CollapseWatch watch;
-  std::vector<double> gates_used;  // how often each block was in, since the loop asked last
+  std::vector<double> gates_used;  // how often each block was drawn since the last optimiser step
 };
 
-// What the generator's clips are noised with, of `noise` (B,T,h,w,C): where frames share it, the first
-// frame's for all.
+// The noise of the generator's clips, made from `noise` (B,T,h,w,C): where frames share it, all get the first
+// frame's.
 at::Tensor GeneratorNoise(const UnetSampling& sampling, const at::Tensor& noise);
 
-// x0 as the generator sees it in one step from clips noised to `sigma`, one number a clip: EDM's D.
-// `gates` undefined: `unet` has none.
+// The generator's x0 in one step (EDM's D), from clips noised to `sigma`, one level per clip. `gates` is
+// undefined where `unet` has none.
 at::Tensor OneStep(const Parameters& weights, const SvdUnetConfig& unet, const Question& question,
                    const at::Tensor& gates, GraphCache& graphs);
 

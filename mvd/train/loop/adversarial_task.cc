@@ -10,11 +10,22 @@
 #include "mvd/train/loop/data.h"
 #include "mvd/train/loop/export.h"
 #include "mvd/train/loop/options.h"
+#include "mvd/train/loop/reducer.h"
 #include "mvd/train/loop/samples.h"
 #include "mvd/train/loop/tensors.h"
 
 namespace mvd {
 namespace {
+
+Graph BackboneGraph(const AdversarialModel& m) {
+  const Discriminator& d = m.discriminator;
+  return BuildSvdUnet(d.unet, 1, m.config.data.frames, 8, 8, {.encoder_taps = d.taps});
+}
+
+Graph HeadsGraph(const AdversarialModel& m, const Graph& backbone) {
+  const Discriminator& d = m.discriminator;
+  return BuildClipHeads(OutputShapes(backbone), d.unet.cross_attention_dim[0], d.heads);
+}
 
 // The encoder half of the backbone's UNet, which nothing trains, and heads on it.
 void LoadDiscriminator(AdversarialModel& m, at::Device device) {
@@ -39,10 +50,10 @@ void LoadDiscriminator(AdversarialModel& m, at::Device device) {
     ThrowBadInput(model.origin(), "UNet takes ", d.unet.in_channels, " channels and embeddings of ", width,
                   ", but the generator's takes ", own.in_channels, " and ", own.cross_attention_dim[0]);
   }
-  const Graph graph = BuildSvdUnet(d.unet, 1, c.data.frames, 8, 8, {.encoder_taps = d.taps});
+  const Graph graph = BackboneGraph(m);
   d.backbone = LoadParameters(graph, *model.Weights("unet"), device);
   for (auto& [name, tensor] : d.backbone) tensor = tensor.detach();
-  const Graph heads = BuildClipHeads(OutputShapes(graph), width, d.heads);
+  const Graph heads = HeadsGraph(m, graph);
   RandomWeights random(heads, uint64_t(c.run.seed), DType::kF32, {HardwareThreads()});
   m.heads = LoadParameters(heads, random, device);
 }
@@ -54,6 +65,20 @@ Parameters Trained(const AdversarialModel& m, at::Device device) {
     all[kPruningLogits] =
         m.pruning->InitialLogits(m.base.networks.unet).to(device).detach().requires_grad_(true);
   return all;
+}
+
+// The loss asks the image encoder, draws the gates, runs the UNet and then the heads.
+std::vector<std::string> BackwardOrder(const AdversarialModel& m, const Parameters& all) {
+  const ModelConfigs& configs = m.base.networks.configs;
+  const Graph backbone = BackboneGraph(m);
+  BackwardOrderOf order(all);
+  order.Add(HeadsGraph(m, backbone), "");
+  const bool gates = m.pruning && m.pruning->learned();
+  order.Add(BuildSvdUnet(configs.unet, 1, m.config.data.frames, 8, 8, {.temporal_gates = gates}), "unet.");
+  if (gates) order.Add(kPruningLogits);
+  if (m.config.image_encoder == "train")
+    order.Add(BuildClipVision(configs.image_encoder, 1), "image_encoder.");
+  return order.names();
 }
 
 // A block's alpha is sigmoid(l / temperature) as its importance is; AdamW's step in l is one of
@@ -79,7 +104,7 @@ std::vector<ParameterGroup> Groups(const AdversarialModel& m, const Parameters& 
   return groups;
 }
 
-// While the heads warm up nothing else moves; afterwards, what only pruned blocks use stays.
+// During the warm-up only the heads are trained; afterwards the weights that only absent blocks use stay put.
 std::set<std::string> Idle(AdversarialModel& m, const Parameters& all, Communicator& group, int64_t step) {
   std::set<std::string> idle;
   if (step < m.config.discriminator_warmup_steps) {
@@ -97,6 +122,22 @@ std::set<std::string> Idle(AdversarialModel& m, const Parameters& all, Communica
     idle.insert(m.pruning->WeightsOf(i).begin(), m.pruning->WeightsOf(i).end());
   }
   return idle;
+}
+
+constexpr char kKeptBlocks[] = "kept_temporal_blocks";
+
+// Which blocks stay is decided once and kept with the run.
+void SetDecisions(const std::shared_ptr<AdversarialModel>& model, TrainTask& task) {
+  task.decide = [model](const Parameters& trained, int64_t step) { model->pruning->Settle(trained, step); };
+  task.decisions = [model] { return nlohmann::json{{kKeptBlocks, model->pruning->settled()}}; };
+  task.restore_decisions = [model](const nlohmann::json& decisions, const std::string& file) {
+    try {
+      const auto blocks = decisions.at(kKeptBlocks).get<std::vector<std::string>>();
+      if (!blocks.empty()) model->pruning->RestoreSettled(blocks, file);
+    } catch (const nlohmann::json::exception&) {
+      ThrowBadInput(file, "key '", kKeptBlocks, "' of its decisions is absent or no list of names");
+    }
+  };
 }
 
 // What is left once the least important blocks are gone and funnels are multiplied into their layers.
@@ -138,13 +179,13 @@ TrainTask MakeAdversarialTask(const AdversarialConfig& config, at::Device device
   task.device = device;
   task.trained = Trained(*model, device);
   task.groups = Groups(*model, task.trained);
-  for (auto it = task.trained.rbegin(); it != task.trained.rend(); ++it)
-    task.backward_order.push_back(it->first);
+  task.backward_order = BackwardOrder(*model, task.trained);
   task.loss = [model](const Parameters& weights, const std::vector<TrainingItem>& items,
                       const LossCall& call) { return AdversarialLossOf(*model, weights, items, call); };
   task.idle = [model, all = task.trained](Communicator& group, int64_t step) {
     return Idle(*model, all, group, step);
   };
+  if (model->pruning) SetDecisions(model, task);
   task.held_out = [model](const Parameters& weights) { return AdversarialHeldOut(*model, weights); };
   task.samples = [model](const Parameters& weights, int64_t step, const std::filesystem::path& folder) {
     const CommonConfig& c = model->config;
@@ -162,8 +203,11 @@ TrainTask MakeAdversarialTask(const AdversarialConfig& config, at::Device device
     ExportPipeline(networks, unet,
                    trained ? Without("image_encoder.", weights) : model->base.networks.image_encoder,
                    model->config.data.frames, folder, metadata);
-    if (model->pruning)
-      WriteImportanceChart(model->config.run.out, model->pruning->blocks(), model->config.keep);
+    if (model->pruning) {
+      WriteImportanceChart(
+          model->config.run.out, model->pruning->blocks(),
+          networks.configs.unet.compression.kept_temporal_blocks.value_or(model->pruning->blocks()));
+    }
   };
   SetOptions(config, task);
   return task;

@@ -7,48 +7,12 @@
 
 #include <cmath>
 
-#include "mvd/compress/inclusion.h"
-#include "mvd/data/synth.h"
 #include "mvd/models/presets.h"
-#include "mvd/models/unet_layout.h"
-#include "mvd/train/loop/data.h"
+#include "mvd/train/loop/adversarial_testing.h"
 #include "mvd/train/loop/tensors.h"
 
 namespace mvd {
 namespace {
-
-// A UNet of two levels in 32 and 64 channels: 12 temporal blocks.
-AdversarialConfig Tiny() {
-  AdversarialConfig c;
-  c.model.preset = "svd-tiny";
-  c.model.unet =
-      R"({"block_out_channels":[32,64],"addition_time_embed_dim":16,"cross_attention_dim":64,
-          "projection_class_embeddings_input_dim":48,"num_attention_heads":[1,2],"sample_size":4})";
-  c.model.taesd =
-      R"({"encoder_block_out_channels":[8,8,8,8],"decoder_block_out_channels":[8,8,8,8],
-          "num_encoder_blocks":[1,1,1,1],"num_decoder_blocks":[1,1,1,1]})";
-  c.image_encoder = "none";
-  c.data.height = 32, c.data.width = 48, c.data.frames = 4;
-  c.width = 32;
-  c.discriminator_warmup_steps = 0;
-  c.output.heldout_clips = 1;
-  return c;
-}
-
-std::vector<TrainingItem> Items(const AdversarialConfig& c, int count) {
-  const auto source = MakeClipSource(c.data, 1, 0, 1, 0, nullptr);
-  std::vector<TrainingItem> items;
-  for (int i = 0; i < count; ++i) items.push_back({source->Next(), uint64_t(i)});
-  return items;
-}
-
-bool AnyGradient(const Parameters& parameters, const std::string& prefix) {
-  for (const auto& [name, tensor] : parameters) {
-    if (name.starts_with(prefix) && tensor.grad().defined() && tensor.grad().abs().max().item<float>() > 0)
-      return true;
-  }
-  return false;
-}
 
 TEST(Adversarial, WarmUpTrainsTheHeadsAlone) {
   AdversarialConfig c = Tiny();
@@ -96,8 +60,9 @@ TEST(Adversarial, PenaltyIsTheSquaredGradientAndIsDifferentiable) {
     const TrainLoss with = task.loss(task.trained, items, {.step = 2});
     EXPECT_EQ(without.parts.at("r1"), 0);
     EXPECT_GT(with.parts.at("r1"), 0) << on;
+    // Applied in every second step, so with twice the weight.
     const double difference = (with.value - without.value).item<double>();
-    EXPECT_NEAR(difference, with.parts.at("r1"), 1e-4 * (1 + std::fabs(with.value.item<double>()))) << on;
+    EXPECT_NEAR(difference, 2 * with.parts.at("r1"), 1e-4 * (1 + std::fabs(with.value.item<double>()))) << on;
     // Along a direction in one weight, against a central difference. f32 and a step of 1e-2: 5 %.
     const std::string name = "discriminator.spatial.0.conv_out.weight";
     const at::Tensor weight = task.trained.at(name);
@@ -111,8 +76,35 @@ TEST(Adversarial, PenaltyIsTheSquaredGradientAndIsDifferentiable) {
       changed[name] = moved;
       sides[side] = task.loss(changed, items, {.step = 2}).parts.at("r1");
     }
-    const double numeric = (sides[1] - sides[0]) / 2e-2, exact = g.norm().item<double>();
+    const double numeric = 2 * (sides[1] - sides[0]) / 2e-2, exact = g.norm().item<double>();
     EXPECT_NEAR(numeric / exact, 1, 0.05) << on;
+  }
+}
+
+// The heads' gradients of a step whose loss is nearly R1 alone, by name.
+TensorMap PenaltyGradients(const std::string& on, int64_t segments) {
+  AdversarialConfig c = Tiny();
+  c.r1 = 1000, c.r1_every = 1, c.r1_on = on;
+  c.run.recompute_segments = segments;
+  TrainTask task = MakeAdversarialTask(c, at::kCPU);
+  task.loss(task.trained, Items(c, 2), {.step = 1}).value.backward();
+  TensorMap gradients;
+  for (const auto& [name, weight] : task.trained)
+    if (name.starts_with("discriminator.")) gradients[name] = weight.grad().clone();
+  return gradients;
+}
+
+// R1 differentiates a gradient, which recomputed segments do not allow: networks on its way must keep their
+// values, whatever the run asks for.
+TEST(Adversarial, PenaltyHasItsGradientWhereSegmentsAreRecomputed) {
+  for (const char* on : {"features", "input"}) {
+    const TensorMap kept = PenaltyGradients(on, 0), recomputed = PenaltyGradients(on, 3);
+    double apart = 0, size = 0;
+    for (const auto& [name, gradient] : kept) {
+      apart += (gradient - recomputed.at(name)).square().sum().item<double>();
+      size += gradient.square().sum().item<double>();
+    }
+    EXPECT_LT(std::sqrt(apart / size), 1e-4) << on;
   }
 }
 
@@ -190,118 +182,6 @@ TEST(StartAsCopy, AnswersWithThePicture) {
     else
       EXPECT_LT(correlation, 0.5);
   }
-}
-
-TEST(Pruning, GatesKeepTheirNumberAndPassTheGradientOfTheProbabilities) {
-  AdversarialConfig c = Tiny();
-  c.pruning = "learned", c.keep = 5;
-  AdversarialModel m(c, at::kCPU);
-  const Pruning pruning(m.base.networks.configs.unet, c);
-  const int64_t count = int64_t(pruning.blocks().size());
-  ASSERT_GT(count, 5);
-  at::Tensor logits = pruning.InitialLogits(m.base.networks.unet);
-  {  // q = 1 - alpha
-    const std::vector<double> q = pruning.Importance({{kPruningLogits, logits}});
-    const double mix = m.base.networks.unet.at(pruning.blocks()[0] + "." + kMixFactor).item<double>();
-    EXPECT_NEAR(q[0], 1 / (1 + std::exp(mix)), 1e-6);
-  }
-  std::vector<float> spread;
-  for (int64_t i = 0; i < count; ++i) spread.push_back(0.02f * float(i % 7) - 0.1f);
-  logits = at::tensor(spread).requires_grad_(true);
-  const at::Tensor weight = at::randn({count});
-  GateDraw draw = pruning.Draw(logits, 3, 4);
-  EXPECT_EQ(std::count(draw.in.begin(), draw.in.end(), 1), 5);
-  for (int64_t i = 0; i < count; ++i)
-    EXPECT_NEAR(draw.gates.flatten()[i].item<float>(), draw.in[size_t(i)], 1e-6);
-  (draw.gates.flatten() * weight).sum().backward();
-  const auto expected = [&](const at::Tensor& l) {
-    const std::vector<double> p = SolveInclusion(pruning.Importance({{kPruningLogits, l}}), 5).probabilities;
-    double sum = 0;
-    for (int64_t i = 0; i < count; ++i) sum += p[size_t(i)] * weight[i].item<double>();
-    return sum;
-  };
-  const c10::NoGradGuard guard;
-  for (int64_t i = 0; i < count; ++i) {
-    const double h = 1e-4;
-    at::Tensor up = logits.detach().to(at::kDouble).clone(), down = up.clone();
-    up[i] += h, down[i] -= h;
-    const double numeric = (expected(up) - expected(down)) / (2 * h);
-    EXPECT_NEAR(logits.grad()[i].item<double>(), numeric, 1e-3 * (1 + std::fabs(numeric)));
-  }
-}
-
-TEST(Pruning, WhatOnlyPrunedBlocksUseIsIdle) {
-  AdversarialConfig c = Tiny();
-  c.pruning = "learned", c.keep = 2;
-  TrainTask task = MakeAdversarialTask(c, at::kCPU);
-  task.loss(task.trained, Items(c, 1), {.step = 1}).value.backward();
-  Communicator alone(Processes(), at::kCPU);
-  const std::set<std::string> idle = task.idle(alone, 1);
-  ASSERT_FALSE(idle.empty());
-  int live = 0;
-  for (const auto& [name, tensor] : task.trained) {
-    if (!name.ends_with(kMixFactor)) continue;
-    if (!idle.contains(name)) ++live;
-    const bool moved = tensor.grad().defined() && tensor.grad().abs().max().item<float>() > 0;
-    EXPECT_TRUE(!idle.contains(name) || !moved) << name;
-  }
-  EXPECT_EQ(live, 2);
-  EXPECT_FALSE(idle.contains("unet.conv_in.weight"));
-  EXPECT_FALSE(idle.contains(kPruningLogits));
-  size_t all = 0;
-  for (const ParameterGroup& group : task.groups) all += group.parameters.size();
-  EXPECT_EQ(all, task.trained.size());
-}
-
-TEST(Pruning, SettledBlocksStayAndTheirImportancesRest) {
-  AdversarialConfig c = Tiny();
-  c.pruning = "learned", c.keep = 2, c.draw_steps = 3;
-  TrainTask task = MakeAdversarialTask(c, at::kCPU);
-  AdversarialModel m(c, at::kCPU);
-  const Pruning pruning(m.base.networks.configs.unet, c);
-  EXPECT_TRUE(pruning.Draws(2));
-  EXPECT_FALSE(pruning.Draws(3));
-  const std::vector<std::string> kept = *pruning.Pruned(task.trained).compression.kept_temporal_blocks;
-  Communicator alone(Processes(), at::kCPU);
-  for (int64_t step : {3, 4, 5}) {
-    task.loss(task.trained, Items(c, 1), {.step = step}).value.backward();
-    const std::set<std::string> idle = task.idle(alone, step);
-    EXPECT_TRUE(idle.contains(kPruningLogits));
-    EXPECT_FALSE(task.trained.at(kPruningLogits).grad().defined());
-    for (const std::string& block : pruning.blocks()) {
-      const bool stays = std::find(kept.begin(), kept.end(), block) != kept.end();
-      EXPECT_EQ(idle.contains("unet." + block + "." + kMixFactor), !stays) << block << " at " << step;
-    }
-  }
-}
-
-TEST(AdamW, IdleParametersAreAsIfTheStepHadNotBeen) {
-  const auto run = [](bool idle_between) {
-    at::Tensor x = at::tensor({1.0, -2.0}, at::kFloat).requires_grad_(true);
-    const Parameters parameters = {{"x", x}};
-    AdamWState state = MakeAdamW(parameters);
-    for (int step = 0; step < 4; ++step) {
-      const bool idle = step % 2 == 1;
-      if (idle && !idle_between) continue;
-      x.mutable_grad() = at::tensor({0.3 * (step + 1), idle ? 9.0 : -0.1}, at::kFloat);
-      UpdateAdamW(parameters, 0.01, {}, state, {},
-                  idle ? std::set<std::string>{"x"} : std::set<std::string>{});
-    }
-    return x.detach();
-  };
-  EXPECT_TRUE(run(true).equal(run(false)));
-}
-
-TEST(AdamW, GroupsHaveTheirOwnRate) {
-  at::Tensor a = at::ones({1}, at::kFloat).requires_grad_(true),
-             b = at::ones({1}, at::kFloat).requires_grad_(true);
-  const Parameters parameters = {{"a", a}, {"b", b}};
-  AdamWState state = MakeAdamW(parameters);
-  a.mutable_grad() = at::ones({1}), b.mutable_grad() = at::ones({1});
-  UpdateAdamW(parameters, 0.01, {.weight_decay = 0}, state,
-              {{.name = "slow", .parameters = {"a"}}, {.name = "fast", .parameters = {"b"}, .rate = 10}});
-  EXPECT_NEAR(a.item<float>(), 0.99, 1e-5);  // the first step of AdamW is the rate
-  EXPECT_NEAR(b.item<float>(), 0.9, 1e-5);
 }
 
 }  // namespace

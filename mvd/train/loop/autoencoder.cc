@@ -11,6 +11,7 @@
 #include "mvd/train/loop/export.h"
 #include "mvd/train/loop/losses.h"
 #include "mvd/train/loop/options.h"
+#include "mvd/train/loop/reducer.h"
 #include "mvd/train/loop/samples.h"
 #include "mvd/train/loop/tensors.h"
 #include "mvd/train/loop/warp.h"
@@ -42,7 +43,7 @@ struct Reconstruction {
   at::Tensor latent, image;
 };
 
-// A trained half comes from `weights`, the other from the model's own.
+// A half that is trained comes from `weights`, the other from the model.
 Parameters BothHalves(const AutoencoderModel& m, const Parameters& weights) {
   Parameters all = weights;
   all.insert(m.all.begin(), m.all.end());
@@ -56,7 +57,7 @@ at::Tensor Encode(AutoencoderModel& m, const Parameters& all, const at::Tensor& 
   return encoder.Run(all, {{"image", images}}).at("latent");
 }
 
-// `to_decode` says of latents what is decoded.
+// `to_decode` maps the encoder's latents to those that are decoded.
 template <class ToDecode>
 Reconstruction Reconstruct(AutoencoderModel& m, const Parameters& weights, const at::Tensor& images,
                            const ToDecode& to_decode, GraphCache& graphs) {
@@ -94,9 +95,10 @@ Judgement Judge(const Parameters& weights, const at::Tensor& images, const at::T
   return {logits(weights, images), logits(weights, made.detach()), logits(fixed, made)};
 }
 
-// How far the latents of a part of each picture are from that part of its latents, in parts of each channel's
-// variance: small latents are not the way out. To decode moved latents instead, and ask for the moved
-// picture, teaches the encoder to lay a pattern under them by which the decoder sees how they were moved.
+// The squared distance between the latents of a crop and the crop of the latents, relative to each channel's
+// variance, so that shrinking the latents does not help. Decoding cropped latents instead, and comparing with
+// the cropped picture, would teach the encoder to hide a pattern in them from which the decoder reads the
+// crop.
 at::Tensor Equivariance(AutoencoderModel& m, const Parameters& weights,
                         const std::vector<TrainingItem>& items, const at::Tensor& images,
                         const at::Tensor& latent, GraphCache& graphs) {
@@ -107,7 +109,7 @@ at::Tensor Equivariance(AutoencoderModel& m, const Parameters& weights,
   }
   const at::Tensor part = Encode(m, BothHalves(m, weights), LookThrough(windows, images), graphs);
   const at::Tensor distance = (part - LookThrough(windows, latent)).square().mean({0, 1, 2, 3});
-  constexpr double kLeast = 1e-6;  // a channel that is dead costs nothing, and is no division by zero
+  constexpr double kLeast = 1e-6;  // a dead channel costs nothing and must not divide by zero
   return (distance / latent.var({0, 1, 2, 3}, false).clamp_min(kLeast)).mean();
 }
 
@@ -146,10 +148,10 @@ TrainLoss LossOf(AutoencoderModel& m, const Parameters& weights, const std::vect
   add("latent_norm", c.latent_norm, (mean.square() + (deviation - 1).square()).mean());
   if (c.equivariance > 0)
     add("equivariance", c.equivariance, Equivariance(m, weights, items, images, r.latent, graphs));
-  // Held-out losses say how near pictures are, whoever judges them.
+  // Held-out losses measure the distance of pictures only, so that they do not depend on the discriminator.
   const bool judged =
       items.front().sample >= uint64_t(c.adversarial_start) && items.front().sample < kHeldOutSamples;
-  // Named from the first step on: processes add up their parts, and one may begin a step before another.
+  // Present from the first step on: processes add up their parts, and one may start judging a step earlier.
   if (c.adversarial > 0) loss.parts["adversarial"] = loss.parts["discriminator"] = 0;
   if (c.adversarial > 0 && judged) {
     const Judgement j = Judge(weights, images, r.image, graphs);
@@ -228,8 +230,11 @@ TrainTask MakeAutoencoderTask(const AutoencoderConfig& config, at::Device device
       tensor = tensor.detach();
   }
   task.trained.insert(model->discriminator.begin(), model->discriminator.end());
-  for (auto it = task.trained.rbegin(); it != task.trained.rend(); ++it)
-    task.backward_order.push_back(it->first);
+  BackwardOrderOf order(task.trained);
+  order.Add(BuildPatchDiscriminator(1, 64, 64), "");
+  order.Add(BuildTaesdDecoder(model->taesd, 1, 1, 8, 8), "");
+  order.Add(BuildTaesdEncoder(model->taesd, 1, 64, 64), "");
+  task.backward_order = order.names();
   task.loss = [model](const Parameters& weights, const std::vector<TrainingItem>& items,
                       const LossCall& call) { return LossOf(*model, weights, items, call.guard); };
   task.held_out = [model](const Parameters& weights) { return HeldOutLoss(*model, weights); };

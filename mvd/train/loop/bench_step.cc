@@ -1,4 +1,4 @@
-// One step on given numbers, for comparing with another trainer: see train.h.
+// Trains a step on given numbers, to compare with another trainer: see train.h.
 #include <ATen/ATen.h>
 
 #include "mvd/base/stopwatch.h"

@@ -8,7 +8,7 @@ namespace mvd {
 namespace {
 
 constexpr double kLeastGrain = 0.02, kMostGrain = 0.2;  // standard deviations, pixels in [-1,1]
-constexpr int64_t kSoftest = 8;                         // pixels that become one in the last frame
+constexpr int64_t kSoftest = 8;                         // side of the squares averaged in the last frame
 
 at::Tensor Normals(at::IntArrayRef shape, uint64_t seed, uint64_t sample) {
   const at::Tensor noise = at::empty(shape, at::kFloat);
@@ -16,7 +16,7 @@ at::Tensor Normals(at::IntArrayRef shape, uint64_t seed, uint64_t sample) {
   return noise;
 }
 
-// Ever more of the picture as its small copy shows it.
+// A blur that grows from frame to frame: each is mixed with an enlarged small copy.
 at::Tensor Softened(const at::Tensor& clip) {
   const at::Tensor frames = clip.squeeze(0).permute({0, 3, 1, 2});
   const at::Tensor soft =

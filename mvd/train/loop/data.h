@@ -1,4 +1,4 @@
-// Which clips a run trains on and which it is judged by, from [data].
+// The clips that a run trains on and those that it is evaluated on, from [data].
 #pragma once
 
 #include <functional>
@@ -11,9 +11,9 @@
 
 namespace mvd {
 
-// This rank's part of the training clips; `note` is told of every shard and clip that is skipped.
-// Error(kBadInput) where shards hold clips of another shape than [data] says. Workers keep `ahead` clips
-// ready.
+// This rank's part of the training clips. `note` gets a line for every shard and clip that is skipped.
+// Workers keep `ahead` clips ready. Error(kBadInput) where the shards' clips have another shape than [data]
+// says.
 std::unique_ptr<ClipSource> MakeClipSource(const DataSection& data, uint64_t seed, int rank, int world,
                                            int64_t ahead,
                                            const std::function<void(const std::string&)>& note);

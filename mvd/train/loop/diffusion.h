@@ -12,7 +12,7 @@
 
 namespace mvd {
 
-// Clips of one size as the loss takes them; all that does not depend on trained weights.
+// Clips of one size as the loss takes them: everything that does not depend on trained weights.
 struct EncodedClips {
   at::Tensor latents;       // (B,T,h,w,C), scaled
   at::Tensor condition;     // (B,1,h,w,C), of the noised first frames, unscaled; zeros where dropped
@@ -22,14 +22,14 @@ struct EncodedClips {
   std::vector<SampleDraws> draws;
 };
 
-// What every call shares. Held by the task's callables.
+// What all calls share; the task's callables own it.
 struct DiffusionModel {
   DiffusionModel(const DiffusionConfig& config, at::Device device);
 
   DiffusionConfig config;
   Networks networks;
-  GraphCache frozen, trained, guarded;  // guarded: the same graphs, which name nodes that are not finite
-  std::vector<EncodedClips> held_out;   // one each; filled by the first call that needs it
+  GraphCache frozen, trained, guarded;  // guarded: names the first node whose value is not finite
+  std::vector<EncodedClips> held_out;   // one clip each; filled by the first call that needs it
   std::optional<LatentCache> cache;     // of the clips' latents, where data.latent_cache names a folder
   RecordedStep recorded;                // where run.record asks for it
 };
@@ -42,12 +42,12 @@ EncodedClips EncodeClips(DiffusionModel& model, const std::vector<TrainingItem>&
 const std::vector<EncodedClips>& HeldOutEncoded(DiffusionModel& model);
 TrainLoss DiffusionLossOf(DiffusionModel& model, const Parameters& weights, const EncodedClips& clips,
                           bool guard);
-// The same, with the gradients of `weights`, the device's work recorded.
+// The same, and fills the gradients of `weights`; the device's work is recorded once and replayed.
 TrainLoss RecordedDiffusionLoss(DiffusionModel& model, const Parameters& weights, const EncodedClips& clips);
 // The embedding (B,1,1,1,D) of pixel values, or zeros.
 at::Tensor EmbedImages(DiffusionModel& model, const Parameters& weights, const at::Tensor& pixel_values,
                        int64_t batch, GraphCache& graphs);
-// The same of clips, zeros for those whose image is dropped.
+// The same for clips; zeros where the image is dropped.
 at::Tensor EmbedClips(DiffusionModel& model, const Parameters& weights, const EncodedClips& clips,
                       GraphCache& graphs);
 

@@ -6,16 +6,21 @@
 #include "mvd/train/loop/diffusion.h"
 #include "mvd/train/loop/export.h"
 #include "mvd/train/loop/options.h"
+#include "mvd/train/loop/reducer.h"
 #include "mvd/train/loop/samples.h"
 #include "mvd/train/loop/tensors.h"
 
 namespace mvd {
 namespace {
 
-// Names of weights as the backward pass reaches them: against the order of the graph.
-void AppendReversed(const Graph& graph, const std::string& prefix, std::vector<std::string>& order) {
-  const std::vector<ValueId> weights = graph.All(Op::kWeight);
-  for (auto it = weights.rbegin(); it != weights.rend(); ++it) order.push_back(prefix + graph.node(*it).name);
+// The loss asks the image encoder first.
+std::vector<std::string> BackwardOrder(const DiffusionModel& m, const Parameters& all) {
+  const ModelConfigs& configs = m.networks.configs;
+  BackwardOrderOf order(all);
+  order.Add(BuildSvdUnet(configs.unet, 1, m.config.data.frames, 8, 8), "unet.");
+  if (m.config.image_encoder == "train")
+    order.Add(BuildClipVision(configs.image_encoder, 1), "image_encoder.");
+  return order.names();
 }
 
 TrainLoss HeldOutLoss(DiffusionModel& m, const Parameters& weights) {
@@ -40,11 +45,7 @@ TrainTask MakeDiffusionTask(const DiffusionConfig& config, at::Device device) {
   task.seed = uint64_t(config.run.seed);
   task.device = device;
   task.trained = TrainedParameters(model->networks, config);
-  AppendReversed(BuildSvdUnet(model->networks.configs.unet, 1, config.data.frames, 8, 8), "unet.",
-                 task.backward_order);
-  if (config.image_encoder == "train")
-    AppendReversed(BuildClipVision(model->networks.configs.image_encoder, 1), "image_encoder.",
-                   task.backward_order);
+  task.backward_order = BackwardOrder(*model, task.trained);
   task.loss = [model](const Parameters& weights, const std::vector<TrainingItem>& items,
                       const LossCall& call) {
     const EncodedClips clips = EncodeClips(*model, items, true);

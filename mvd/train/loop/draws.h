@@ -32,10 +32,10 @@ std::array<double, 4> DrawUniforms(uint64_t seed, uint64_t sample);
 
 enum class NoiseKind { kLatents = 1, kPicture = 2, kDiscriminator = 3 };
 
-// Standard normals that (seed, sample, kind) name.
+// Standard normals, a function of (seed, sample, kind).
 void DrawNoise(uint64_t seed, uint64_t sample, NoiseKind kind, std::span<float> out);
 
-// Samples that are never trained on (held-out loss, previews) take their numbers from this index on.
+// Indices from here on belong to samples that are never trained on (held-out losses, previews).
 inline constexpr uint64_t kHeldOutSamples = uint64_t{1} << 56;
 
 }  // namespace mvd

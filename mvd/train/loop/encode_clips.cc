@@ -1,5 +1,6 @@
-// From a batch of clips to what the diffusion objective takes. The host's part, noise above all, is spread
-// over its threads; pixels travel as bytes, and the autoencoder sees many frames in one call.
+// Turns a batch of clips into what the diffusion objective takes. The host's part, mostly noise, is spread
+// over its threads; pixels are copied to the device as bytes, and the autoencoder encodes many frames in one
+// call.
 #include <ATen/ATen.h>
 #include <ATen/Parallel.h>
 
@@ -10,15 +11,12 @@
 #include "mvd/train/loop/data.h"
 #include "mvd/train/loop/diffusion.h"
 #include "mvd/train/loop/tensors.h"
+#include "mvd/train/run_models.h"
 
 namespace mvd {
 namespace {
 
-// Pixels in one call of the autoencoder, where a clip alone has no more: that of 14 frames of 512x256, whose
-// activations plans count.
-constexpr int64_t kPixelsAtOnce = int64_t{1} << 21;
-
-// What is read or drawn on the host, of all clips of a batch.
+// What is read or drawn on the host, for all clips of a batch.
 struct HostBatch {
   at::Tensor pixels;         // (B,T,H,W,3), bytes
   at::Tensor picture_noise;  // (B,1,H,W,3)
@@ -81,8 +79,8 @@ at::Tensor SignedFrames(const Networks& n, const at::Tensor& bytes) {
 
 // (B,T,H,W,3) -> (B,T,h,w,C), unscaled.
 at::Tensor EncodeFrames(DiffusionModel& m, const at::Tensor& frames) {
-  const at::Tensor latents =
-      EncodeImages(m.networks.autoencoder, frames.flatten(0, 1).unsqueeze(1), m.frozen);
+  const at::Tensor latents = EncodeImages(m.networks.autoencoder, frames.flatten(0, 1).unsqueeze(1),
+                                          FramesAtOnce(frames.size(2), frames.size(3)), m.frozen);
   return latents.squeeze(1).unflatten(0, {frames.size(0), frames.size(1)});
 }
 
@@ -104,7 +102,7 @@ struct Latents {
   at::Tensor clips, conditions;  // (B,T,h,w,C), (B,1,h,w,C), unscaled
 };
 
-// Conditions differ from step to step, so that only clips can be cached.
+// Conditions differ from step to step, so only the clips' latents are cached.
 Latents EncodeCached(DiffusionModel& m, const std::vector<TrainingItem>& items, const at::Tensor& pixels,
                      const at::Tensor& picture_noise) {
   std::vector<at::Tensor> clips;
@@ -118,10 +116,11 @@ Latents EncodeCached(DiffusionModel& m, const std::vector<TrainingItem>& items, 
   return {at::cat(clips), EncodeFrames(m, first + picture_noise)};
 }
 
-// Each clip and its noised first frame in one call, as many clips as kPixelsAtOnce allows.
+// Each clip and its noised first frame together, as many clips at a time as one call of the encoder takes:
+// a clip's pixels are bytes until then.
 Latents EncodeAll(DiffusionModel& m, const at::Tensor& pixels, const at::Tensor& picture_noise) {
-  const int64_t b = pixels.size(0), t = pixels.size(1), each = pixels.numel() / (3 * b);
-  const int64_t step = std::max<int64_t>(1, kPixelsAtOnce / each);
+  const int64_t b = pixels.size(0), t = pixels.size(1);
+  const int64_t step = std::max<int64_t>(1, FramesAtOnce(pixels.size(2), pixels.size(3)) / (t + 1));
   std::vector<at::Tensor> parts;
   for (int64_t i = 0; i < b; i += step) {
     const at::Tensor frames = SignedFrames(m.networks, pixels.narrow(0, i, std::min(step, b - i)));
@@ -140,7 +139,7 @@ EncodedClips EncodeClips(DiffusionModel& m, const std::vector<TrainingItem>& ite
   for (const TrainingItem& item : items) {
     e.draws.push_back(DrawSample(uint64_t(m.config.run.seed), item.sample, DrawsOf(m.config)));
     SampleDraws& draws = e.draws.back();
-    // Where conditions are judged, only what the network never sees stays away.
+    // For held-out clips, drop only the conditions that the network never sees.
     if (!drop_conditions) {
       draws.drop_image = m.config.drop_image_embedding >= 1;
       draws.drop_latent = m.config.drop_latent >= 1;

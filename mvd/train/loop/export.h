@@ -11,16 +11,16 @@ namespace mvd {
 
 using Metadata = std::map<std::string, std::string>;
 
-// A safetensors file of these tensors, f32.
+// Writes these tensors to a safetensors file, as f32.
 void WriteWeights(const std::filesystem::path& file, const TensorMap& weights, const Metadata& metadata);
 
-// The whole pipeline: unet/, vae/ (of the autoencoder's class), image_encoder/, scheduler/,
-// feature_extractor/, model_index.json. Where the run had no image encoder, a tiny one whose embeddings are
-// zeros takes its place. The folder appears whole; one of that name is replaced.
+// Writes the whole pipeline: unet/, vae/ (of the autoencoder's class), image_encoder/, scheduler/,
+// feature_extractor/, model_index.json. Where the run had no image encoder, a tiny one is written whose
+// embeddings are zero. The folder appears whole and replaces one of that name.
 void ExportPipeline(const Networks& networks, const Parameters& unet, const Parameters& image_encoder,
                     int64_t frames, const std::filesystem::path& folder, const Metadata& metadata);
 
-// config.json and weights of one network: a component's own folder.
+// Writes the folder of one network: config.json and weights.
 void ExportNetwork(const nlohmann::json& config, const Parameters& weights,
                    const std::filesystem::path& folder, const Metadata& metadata);
 

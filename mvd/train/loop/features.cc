@@ -13,6 +13,7 @@
 #include "mvd/train/loop/export.h"
 #include "mvd/train/loop/networks.h"
 #include "mvd/train/loop/options.h"
+#include "mvd/train/loop/reducer.h"
 #include "mvd/train/loop/tensors.h"
 #include "mvd/train/run_models.h"
 
@@ -134,8 +135,9 @@ TrainTask MakeFeaturesTask(const FeaturesConfig& config, at::Device device) {
   task.device = device;
   RandomWeights random(graph, uint64_t(config.model.weight_seed), DType::kF32, {HardwareThreads()});
   task.trained = LoadParameters(graph, random, device);
-  for (auto it = task.trained.rbegin(); it != task.trained.rend(); ++it)
-    task.backward_order.push_back(it->first);
+  BackwardOrderOf order(task.trained);
+  order.Add(graph, "");
+  task.backward_order = order.names();
   task.loss = [model](const Parameters& weights, const std::vector<TrainingItem>& items,
                       const LossCall& call) {
     std::vector<const TrainingItem*> each;

@@ -20,8 +20,8 @@ namespace {
 
 using Clock = std::chrono::steady_clock;
 
-// A message is one word of four bytes: a rank, or one of these. The first that a process sends is its own
-// rank; a rank that rank 0 sends is lost.
+// A message is one word of four bytes: a rank, or one of these. A process first sends its own rank; a rank
+// sent by rank 0 is lost.
 constexpr int kAlive = -1, kGoodbye = -2;
 
 [[noreturn]] void Fail(const std::string& what) {
@@ -31,7 +31,7 @@ constexpr int kAlive = -1, kGoodbye = -2;
 
 void SendWord(int socket, int word) {
   const uint32_t bytes = htonl(uint32_t(word));
-  // A full buffer or a closed connection is seen by who waits for an answer.
+  // Whoever waits for an answer notices a full buffer or a closed connection.
   (void)::send(socket, &bytes, sizeof(bytes), MSG_NOSIGNAL | MSG_DONTWAIT);
 }
 
@@ -136,7 +136,7 @@ void Heartbeat::Loop() {
 
 void Heartbeat::Accept() {
   const int socket = ::accept4(listener_, nullptr, nullptr, SOCK_CLOEXEC | SOCK_NONBLOCK);
-  // More than there are ranks: strangers, who would fill the memory.
+  // More connections than ranks: strangers, which must not fill the memory.
   if (socket >= 0 && int(peers_.size()) >= 2 * ranks_)
     ::close(socket);
   else if (socket >= 0)
@@ -173,7 +173,7 @@ void Heartbeat::Hear(Peer& peer, int word) {
   if (!known && word > 0 && word < ranks_ && !taken)
     peer.rank = word;
   else if (!known || word != kAlive)
-    Drop(peer);  // no process of ours
+    Drop(peer);  // not one of our processes
 }
 
 void Heartbeat::Drop(Peer& peer) {

@@ -1,5 +1,5 @@
-// Tells a process that is slow from one that no longer runs: a stopped process, a machine or a network that
-// went silent keep their connections, so that a sum over processes would wait for them for hours.
+// Tells a slow process from one that no longer runs. The connections of a stopped process, or of a machine or
+// network that went silent, stay open, so that without this a sum over processes would wait for hours.
 #pragma once
 
 #include <atomic>
@@ -14,14 +14,15 @@ namespace mvd {
 
 struct HeartbeatTimes {
   std::chrono::milliseconds every{2000};
-  // A process is lost that says nothing for more beats of one's own: 30 s, far above a busy machine's delays,
-  // far below a minute.
+  // A process that is silent for more than this many of our own beats is lost. 30 s: far more than the delays
+  // of a busy machine.
   int most_missed = 15;
 };
 
-// One thread a process beats over TCP; rank 0 hears all, and tells all who is lost. The thread beats whatever
-// the process computes, so a long step is no silence. Silence is counted in beats of one's own: time in which
-// this process did not run itself (Ctrl-Z, a suspended machine) does not count against the others.
+// A thread in each process sends beats over TCP; rank 0 hears all of them and tells all who is lost. The
+// thread beats whatever the process computes, so a long step is not silence. Silence is counted in our own
+// beats: time in which this process itself did not run (Ctrl-Z, a suspended machine) does not count against
+// the others.
 class Heartbeat {
  public:
   // Rank 0: listens on a free port for ranks 1 to ranks - 1. Error(kPartial) where there is none.
@@ -29,7 +30,7 @@ class Heartbeat {
   // The others. Error(kPartial) where rank 0 cannot be reached.
   static std::unique_ptr<Heartbeat> Join(const std::string& host, int port, int rank,
                                          HeartbeatTimes times = {});
-  ~Heartbeat();  // says goodbye: a process that ends in order is not lost
+  ~Heartbeat();  // says goodbye, so that a process that ends normally is not reported as lost
   Heartbeat(const Heartbeat&) = delete;
   Heartbeat& operator=(const Heartbeat&) = delete;
 

@@ -6,6 +6,7 @@
 
 #include <cmath>
 
+#include "mvd/base/check.h"
 #include "mvd/sample/preconditioning.h"
 #include "mvd/train/loop/losses.h"
 
@@ -33,6 +34,7 @@ at::Tensor GradientPenalty(const std::vector<at::Tensor>& logits, const std::vec
       torch::autograd::grad({sum}, by, {}, /*retain_graph=*/true, /*create_graph=*/true);
   at::Tensor squares = gradients[0].square().sum();
   for (size_t i = 1; i < gradients.size(); ++i) squares = squares + gradients[i].square().sum();
+  MVD_CHECK(squares.requires_grad(), "R1 is a constant: its gradient was taken without a graph");
   return squares / double(by[0].size(0));
 }
 
@@ -63,22 +65,26 @@ TensorMap UnetInputs(const Question& q, const at::Tensor& noised) {
           {"added_time_ids", q.ids}};
 }
 
-TensorMap Features(const Discriminator& d, const Question& q, const at::Tensor& noised, GraphCache& graphs) {
+TensorMap Features(const Discriminator& d, const Question& q, const at::Tensor& noised, GraphCache& graphs,
+                   Recompute recompute) {
   const int64_t b = noised.size(0), t = noised.size(1), h = noised.size(2), w = noised.size(3);
+  const char* const name = recompute == Recompute::kNever ? "backbone, all kept" : "backbone";
   const TorchGraph& graph = graphs.Get(
-      {"backbone", b, t, h, w}, [&] { return BuildSvdUnet(d.unet, b, t, h, w, {.encoder_taps = d.taps}); });
+      {name, b, t, h, w}, [&] { return BuildSvdUnet(d.unet, b, t, h, w, {.encoder_taps = d.taps}); },
+      recompute);
   return graph.Run(d.backbone, UnetInputs(q, noised));
 }
 
 std::vector<at::Tensor> Logits(const Discriminator& d, const Parameters& heads, const TensorMap& features,
                                const Question& q, GraphCache& graphs) {
   const int64_t b = q.clips.size(0), t = q.clips.size(1), h = q.clips.size(2), w = q.clips.size(3);
-  const TorchGraph& graph = graphs.Get({"heads", b, t, h, w}, [&] {
+  const auto build = [&] {
     std::vector<Shape> taps;
     for (size_t i = 0; i < features.size(); ++i)
       taps.emplace_back(Shape(features.at("down_blocks." + std::to_string(i)).sizes().vec()));
     return BuildClipHeads(taps, q.embeds.size(4), d.heads);
-  });
+  };
+  const TorchGraph& graph = graphs.Get({"heads", b, t, h, w}, build, Recompute::kNever);
   TensorMap inputs = features;
   inputs["timestep"] = CNoise(q);
   inputs["condition"] = q.embeds.detach();
@@ -99,7 +105,7 @@ Judged Judge(const Discriminator& d, const Parameters& weights, const Question& 
   TensorMap of_real;
   if (by_input) {
     real_clips = real_clips.detach().requires_grad_(true);
-    of_real = Features(d, real, real_clips, graphs);
+    of_real = Features(d, real, real_clips, graphs, Recompute::kNever);
   } else {
     const c10::NoGradGuard guard;
     of_real = Features(d, real, real_clips, graphs);

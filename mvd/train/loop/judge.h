@@ -1,4 +1,4 @@
-// The discriminator of `train adversarial`: what it is asked, what it sees of it, what it says.
+// The discriminator of `train adversarial`: its inputs, features, logits and losses.
 #pragma once
 
 #include <ATen/core/Tensor.h>
@@ -11,7 +11,7 @@
 
 namespace mvd {
 
-// Clips with all that a UNet is told of them, one batch.
+// A batch of clips with everything that a UNet is told about them.
 struct Question {
   at::Tensor clips;      // (B,T,h,w,C): latents
   at::Tensor noise;      // as clips
@@ -21,7 +21,7 @@ struct Question {
   std::vector<double> sigma;
 };
 
-// coefficient(sigma) of each clip as (B,1,1,1,1), which multiplies clips.
+// coefficient(sigma) of each clip as (B,1,1,1,1), ready to be multiplied with clips.
 template <class Coefficient>
 at::Tensor Column(const std::vector<double>& sigma, const at::Tensor& like, const Coefficient& coefficient) {
   std::vector<double> values;
@@ -29,12 +29,13 @@ at::Tensor Column(const std::vector<double>& sigma, const at::Tensor& like, cons
   return at::tensor(values, like.options()).view({int64_t(sigma.size()), 1, 1, 1, 1});
 }
 
-// c_in (clips + sigma noise), as EDM has it.
+// EDM's scaled network input, c_in (clips + sigma noise).
 at::Tensor Noised(const Question& question);
 // A UNet's inputs by name, of noised clips.
 TensorMap UnetInputs(const Question& question, const at::Tensor& noised);
 
-// A frozen encoder half, and how heads look at it. The heads' weights are among those in training.
+// The frozen encoder half of a UNet and the shape of the heads on it. The heads' weights are trained, so they
+// live with the run's.
 struct Discriminator {
   SvdUnetConfig unet;
   Parameters backbone;  // without gradients
@@ -43,18 +44,19 @@ struct Discriminator {
   bool penalty_by_input = false;  // R1 on the noised clips in place of the features
 };
 
-// What the backbone makes of noised clips, by tap.
+// The backbone's features of noised clips, by tap.
 TensorMap Features(const Discriminator& discriminator, const Question& question, const at::Tensor& noised,
-                   GraphCache& graphs);
-// Logits of every place of each head, (B,T,h,w) each.
+                   GraphCache& graphs, Recompute recompute = Recompute::kAsConfigured);
+// Logits of every place of each head, (B,T,h,w) each. Heads are never recomputed: R1 differentiates their
+// gradient.
 std::vector<at::Tensor> Logits(const Discriminator& discriminator, const Parameters& heads,
                                const TensorMap& features, const Question& question, GraphCache& graphs);
 
-// Losses, each of whose gradients reaches one side alone.
+// Losses. The gradient of each reaches one side only: the heads or the generator.
 struct Judged {
   at::Tensor discriminator;  // hinge, of the heads
   at::Tensor penalty;        // R1, of the heads; undefined where it was not asked for
-  at::Tensor generator;      // of made.clips; undefined likewise
+  at::Tensor generator;      // of made.clips; undefined where it was not asked for
 };
 
 // Real and made clips, each noised as its question says; `weights` are the run's.

@@ -11,6 +11,7 @@
 #include "mvd/base/paths.h"
 #include "mvd/base/stopwatch.h"
 #include "mvd/train/loop/adamw.h"
+#include "mvd/train/loop/checkpoint_before_end.h"
 #include "mvd/train/loop/data.h"
 #include "mvd/train/loop/reducer.h"
 #include "mvd/train/loop/run_log.h"
@@ -21,8 +22,8 @@ namespace mvd {
 namespace fs = std::filesystem;
 namespace {
 
-constexpr int64_t kBatchesAhead = 2;   // that workers keep ready
-constexpr int64_t kMostBadSteps = 10;  // in a row; then the run ends with the node's name
+constexpr int64_t kBatchesAhead = 2;   // batches that workers keep ready
+constexpr int64_t kMostBadSteps = 10;  // bad steps in a row that end the run
 
 [[noreturn]] void RefuseExport(const fs::path& folder) {
   ThrowUsage(folder.string(), " holds no checkpoint that --export could take");
@@ -35,8 +36,6 @@ class Run {
         group_(group),
         hooks_(hooks),
         folder_(task.common.run.out),
-        store_(PrepareFolder(),
-               {task.common.output.checkpoint_keep, task.common.output.checkpoint_keep_every}, hooks.note),
         source_(MakeClipSource(task.common.data, task.seed, group.rank(), group.world(),
                                kBatchesAhead * task.common.run.batch, hooks.note)),
         reducer_(task.trained, task.backward_order, group) {
@@ -47,6 +46,7 @@ class Run {
 
   TrainResult Loop() {
     const RunSection& run = task_.common.run;
+    const CheckpointBeforeEnd checkpoint_first;
     if (state_.step == 0 && log_) log_->Evaluate(state_, /*first=*/true);
     while (state_.step < run.steps) {
       const Stopwatch watch;
@@ -75,31 +75,44 @@ class Run {
     if (hooks_.note && rank0()) hooks_.note(line);
   }
 
-  fs::path PrepareFolder() {
-    MakeFolders(folder_);
-    return folder_;
+  // Rank 0 alone sees the run's folder, which may be on a disk of its machine; what it finds there is sent.
+  void Start(RunMode mode) {
+    state_ = MakeState(task_);
+    group_.OnRank0([&] {
+      OpenFolder(mode);
+      return "";
+    });
+    ShareState(task_, state_, group_);
+    if (!state_.positions.empty()) source_->Seek(state_.positions[size_t(group_.rank())]);
+    if (task_.decide) task_.decide(task_.trained, state_.step);
   }
 
-  void Start(RunMode mode) {
-    if (mode == RunMode::kNew && store_.Newest())
+  void OpenFolder(RunMode mode) {
+    // Nothing is made where a name was mistyped.
+    if (mode == RunMode::kExport && !PathExists(folder_)) RefuseExport(folder_);
+    MakeFolders(folder_);
+    const OutputSection& out = task_.common.output;
+    store_.emplace(folder_, CheckpointPolicy{out.checkpoint_keep, out.checkpoint_keep_every}, hooks_.note);
+    if (mode == RunMode::kNew && store_->Newest())
       ThrowUsage(folder_.string(), " holds a run's checkpoints; --resume continues it");
-    state_ = MakeState(task_);
-    if (mode != RunMode::kNew) {
-      if (const std::optional<Checkpoint> found = store_.LoadNewest()) {
-        state_ = RestoreState(task_, *found, group_.world(), rank0() ? hooks_.note : nullptr);
-        source_->Seek(state_.positions[size_t(group_.rank())]);
-        Tell((mode == RunMode::kExport ? "checkpoint of step " : "continuing at step ") +
-             std::to_string(state_.step));
-      } else if (mode == RunMode::kExport) {
-        RefuseExport(folder_);
-      }
-    }
-    group_.Gather("loaded");  // nobody writes while another still reads
-    if (!rank0() || mode == RunMode::kExport) return;
-    if (mode == RunMode::kResume)
-      store_.DropAfter(state_.step);  // damaged ones that were passed over; this run makes its own
+    // Without checkpoints it is no export of this run, and the export would take its place.
+    if (mode == RunMode::kNew && PathExists(folder_ / "model"))
+      ThrowUsage((folder_ / "model").string(), " is there already; choose another run.out or move it away");
+    if (mode != RunMode::kNew) Restore(mode);
+    if (mode == RunMode::kExport) return;
     WriteFile(folder_ / "config.toml", task_.config_toml);
     log_.emplace(task_, hooks_, state_.step);
+  }
+
+  void Restore(RunMode mode) {
+    const std::optional<Checkpoint> found = store_->LoadNewest();
+    if (!found && mode == RunMode::kExport) RefuseExport(folder_);
+    if (!found) return;
+    state_ = RestoreState(task_, *found, group_.world(), hooks_.note);
+    Tell((mode == RunMode::kExport ? "checkpoint of step " : "continuing at step ") +
+         std::to_string(state_.step));
+    // Damaged ones that were passed over: this run makes its own.
+    if (mode == RunMode::kResume) store_->DropAfter(state_.step);
   }
 
   std::vector<TrainingItem> NextItems() {
@@ -117,7 +130,7 @@ class Run {
     const int64_t parts = task_.common.run.accumulation;
     drawn_ = uint64_t(state_.samples / group_.world());
     ClearGradients(task_.trained);
-    std::vector<TrainingItem> items, suspects;  // the first that are not finite, else the last
+    std::vector<TrainingItem> items, suspects;  // the first whose loss is not finite, else the last
     for (int64_t i = 0; i < parts; ++i) {
       const Stopwatch data;
       items = NextItems();
@@ -139,7 +152,7 @@ class Run {
     return report;
   }
 
-  // Over all processes; one that is cancelled cancels all.
+  // Averages over all processes. If one is cancelled, all are.
   void Average(StepReport& report) {
     if (group_.world() == 1) return;
     std::vector<double> values = {report.loss, report.cancelled ? 1.0 : 0.0};
@@ -181,10 +194,11 @@ class Run {
     }
     ++state_.step;
     state_.samples += GlobalBatch();
+    if (task_.decide) task_.decide(task_.trained, state_.step);
   }
 
-  // Runs the suspected clips of every process again with every node watched. One bad step is skipped, a row
-  // of them ends the run.
+  // Runs the suspected clips of every process again and checks every node's value. A bad step is skipped;
+  // kMostBadSteps in a row end the run.
   void Blame(const std::vector<TrainingItem>& suspects) {
     std::string why;
     try {
@@ -202,7 +216,7 @@ class Run {
       throw Error(Exit::kCheckFailed, "", line);
   }
 
-  // In the order in which the backward pass made them.
+  // The first in the order of the backward pass.
   std::string BadGradient() const {
     for (const std::string& name : task_.backward_order) {
       if (!task_.trained.at(name).grad().isfinite().all().item<bool>())
@@ -215,7 +229,7 @@ class Run {
 
   bool SaveIsDue() {
     const OutputSection& out = task_.common.output;
-    // Only rank 0's clock counts: all must agree.
+    // Rank 0's clock decides, since all must agree.
     const bool timed = out.checkpoint_minutes > 0 && since_save_.Seconds() > 60 * out.checkpoint_minutes;
     return Agree(timed) || Due(out.checkpoint_steps);
   }
@@ -229,24 +243,25 @@ class Run {
 
   void Save() {
     state_.positions = group_.Gather(source_->Position());
-    if (rank0()) SaveState(task_, state_, store_);
+    group_.OnRank0([&] { return SaveState(task_, state_, *store_).string(); });
     since_save_ = Stopwatch();
-    group_.Gather("saved");
   }
 
   fs::path Export() {
-    if (!rank0()) return {};
     const fs::path model = folder_ / "model";
-    task_.export_model(state_.average.empty() ? task_.trained : state_.average, model,
-                       RecipeMetadata(task_, state_));
-    return model;
+    group_.OnRank0([&] {
+      task_.export_model(state_.average.empty() ? task_.trained : state_.average, model,
+                         RecipeMetadata(task_, state_));
+      return "";
+    });
+    return rank0() ? model : fs::path();
   }
 
   TrainTask& task_;
   Communicator& group_;
   const TrainHooks& hooks_;
   fs::path folder_;
-  CheckpointStore store_;
+  std::optional<CheckpointStore> store_;  // rank 0
   std::unique_ptr<ClipSource> source_;
   GradientReducer reducer_;
   RunState state_;
@@ -258,8 +273,6 @@ class Run {
 }  // namespace
 
 TrainResult RunTraining(TrainTask& task, Communicator& group, RunMode mode, const TrainHooks& hooks) {
-  // Nothing is made where a name was mistyped.
-  if (mode == RunMode::kExport && !PathExists(task.common.run.out)) RefuseExport(task.common.run.out);
   Run run(task, group, mode, hooks);
   return mode == RunMode::kExport ? run.ExportOnly() : run.Loop();
 }

@@ -5,11 +5,11 @@
 
 namespace mvd {
 
-// A noised clip as the UNet is asked about it. Batch of B; sigma is (B).
+// Noised clips as the UNet takes them, and what it should answer, for a batch of B.
 struct DiffusionTarget {
   at::Tensor sample;    // (B,T,h,w,C): c_in (x0 + sigma n)
   at::Tensor timestep;  // (B,1,1,1,1): c_noise
-  at::Tensor target;    // (B,T,h,w,C): what the network should say
+  at::Tensor target;    // (B,T,h,w,C): the output that the network should give
 };
 
 // EDM's loss lambda ||D(x0 + sigma n) - x0||^2 (arXiv 2206.00364, Eq. 8) under SVD's preconditioning with
@@ -19,22 +19,22 @@ struct DiffusionTarget {
 DiffusionTarget MakeDiffusionTarget(const at::Tensor& latents, const at::Tensor& noise,
                                     const at::Tensor& sigma);
 
-// Mean over a sample's elements, one value a sample: (B).
+// Mean over a sample's elements, one value per sample: (B).
 at::Tensor DiffusionLoss(const at::Tensor& output, const at::Tensor& target);
 
-// Autoencoder. Images (N,1,H,W,3) in [-1,1]; one value an image: (N).
+// Autoencoder. Images (N,1,H,W,3) in [-1,1]; one value per image: (N).
 at::Tensor PixelLoss(const at::Tensor& output, const at::Tensor& image);
 
-// L1 between Laplacian pyramids, each level's mean, levels weighted equally: detail that an
-// offset hides from L1 on pixels counts by itself (Bojanowski et al., arXiv 1707.05776, use the same for
-// generators). It needs no pretrained network, has no weights of its own to keep, and is exactly zero at
-// equality. Levels end where a side would fall below 2 pixels.
+// L1 distance between Laplacian pyramids: the mean over each level, then over the levels. Unlike L1 on pixels
+// it sees fine detail beside an offset (Bojanowski et al., arXiv 1707.05776, use the same for generators). It
+// needs no pretrained network and is exactly zero for equal images. Levels end before a side falls below 2
+// pixels.
 at::Tensor PyramidLoss(const at::Tensor& output, const at::Tensor& image, int levels = 4);
 
-// Hinge losses of a discriminator (Lim & Ye, arXiv 1705.02894) by its logits, each a mean over
-// all. The judge's: 0 where all real ones are above 1 and all made ones below -1.
+// Hinge losses (Lim & Ye, arXiv 1705.02894), each a mean over all logits. The discriminator's is 0 where all
+// logits of real clips are above 1 and all of made ones below -1.
 at::Tensor DiscriminatorLoss(const at::Tensor& real, const at::Tensor& made);
-// The generator's, of what it made.
+// The generator's loss, from the logits of what it made.
 at::Tensor GeneratorLoss(const at::Tensor& made);
 
 }  // namespace mvd

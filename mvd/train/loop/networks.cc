@@ -93,13 +93,18 @@ Networks LoadNetworks(const DiffusionConfig& config, at::Device device) {
   return n;
 }
 
-at::Tensor EncodeImages(const Autoencoder& a, const at::Tensor& images, GraphCache& graphs) {
+at::Tensor EncodeImages(const Autoencoder& a, const at::Tensor& images, int64_t at_once, GraphCache& graphs) {
   const c10::NoGradGuard guard;
-  const int64_t n = images.size(0), h = images.size(2), w = images.size(3);
-  const TorchGraph& graph = graphs.Get({"encoder", n, 1, h, w}, [&] {
-    return a.tiny ? BuildTaesdEncoder(a.taesd, n, h, w) : BuildVaeEncoder(a.vae, n, h, w);
-  });
-  return graph.Run(a.encoder, {{"image", images}}).at("latent");
+  const int64_t h = images.size(2), w = images.size(3);
+  std::vector<at::Tensor> latents;
+  for (const at::Tensor& part : images.split(at_once)) {
+    const int64_t n = part.size(0);
+    const TorchGraph& graph = graphs.Get({"encoder", n, 1, h, w}, [&] {
+      return a.tiny ? BuildTaesdEncoder(a.taesd, n, h, w) : BuildVaeEncoder(a.vae, n, h, w);
+    });
+    latents.push_back(graph.Run(a.encoder, {{"image", part}}).at("latent"));
+  }
+  return at::cat(latents);
 }
 
 at::Tensor DecodeLatents(const Autoencoder& a, const at::Tensor& latents, GraphCache& graphs) {

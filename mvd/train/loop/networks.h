@@ -28,7 +28,7 @@ struct Autoencoder {
   int64_t channels() const { return tiny ? taesd.latent_channels : vae.latent_channels; }
 };
 
-// Everything that [model] names, loaded.
+// All networks of [model], loaded.
 struct Networks {
   ModelConfigs configs;
   ClipPreprocessing preprocessing;
@@ -40,11 +40,16 @@ struct Networks {
 
 Networks LoadNetworks(const DiffusionConfig& config, at::Device device);
 
-// A model from [model]'s folder or its preset, `unet` and `taesd` laid over.
+// The model of [model]'s folder, or its preset with the keys of `unet` and `taesd` replaced.
 Model OpenModel(const ModelSection& section, const Threads& threads);
 at::Device DeviceOf(const std::string& name, int local_rank);
 
-// Graphs by what they are built for; building and planning takes milliseconds, but not in every step.
+// Whether a graph is run in the recomputed segments that the run asks for. Never where a gradient is
+// differentiated again: the backward pass of a recomputed segment has no graph of its own.
+enum class Recompute { kAsConfigured, kNever };
+
+// Keeps graphs by what they were built for: building and planning one takes milliseconds, too many for every
+// step.
 class GraphCache {
  public:
   explicit GraphCache(const TorchGraphOptions& options) : options_(options) {}
@@ -52,9 +57,13 @@ class GraphCache {
   using Key =
       std::tuple<std::string, int64_t, int64_t, int64_t, int64_t>;  // name, batch, frames, height, width
   template <class Build>
-  const TorchGraph& Get(const Key& key, const Build& build) {
+  const TorchGraph& Get(const Key& key, const Build& build, Recompute recompute = Recompute::kAsConfigured) {
     auto& slot = graphs_[key];
-    if (!slot) slot = std::make_unique<TorchGraph>(build(), options_);
+    if (!slot) {
+      TorchGraphOptions options = options_;
+      if (recompute == Recompute::kNever) options.recompute_segments = 0;
+      slot = std::make_unique<TorchGraph>(build(), options);
+    }
     return *slot;
   }
 
@@ -63,8 +72,10 @@ class GraphCache {
   std::map<Key, std::unique_ptr<TorchGraph>> graphs_;
 };
 
-// (N,1,H,W,3) in [-1,1] -> (N,1,h,w,C), unscaled; no gradient.
-at::Tensor EncodeImages(const Autoencoder& autoencoder, const at::Tensor& images, GraphCache& graphs);
+// (N,1,H,W,3) in [-1,1] -> (N,1,h,w,C), unscaled; no gradient. Encodes `at_once` images in one call, which
+// bounds the memory of activations (FramesAtOnce).
+at::Tensor EncodeImages(const Autoencoder& autoencoder, const at::Tensor& images, int64_t at_once,
+                        GraphCache& graphs);
 // Scaled latents (1,T,h,w,C) -> (1,T,H,W,3), about [-1,1]; no gradient.
 at::Tensor DecodeLatents(const Autoencoder& autoencoder, const at::Tensor& latents, GraphCache& graphs);
 

@@ -1,4 +1,4 @@
-// A run's options as its checkpoints and its folder keep them.
+// A run's options in the form in which its checkpoints and its folder keep them.
 #pragma once
 
 #include "mvd/train/loop/task.h"

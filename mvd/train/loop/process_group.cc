@@ -1,5 +1,5 @@
-// Sums over processes by c10d: NCCL for tensors on CUDA where LibTorch has it, else Gloo, for which they go
-// by way of the host.
+// Communication by c10d: NCCL for tensors on CUDA where LibTorch has it, else Gloo, which takes them by way
+// of the host.
 #include <ATen/ATen.h>
 
 #include <chrono>
@@ -22,10 +22,10 @@ namespace {
 
 // Until all are there.
 constexpr std::chrono::minutes kMeeting{5};
-// Others may be busy alone for long (samples, held-out loss, a checkpoint of rank 0). A process that dies
-// closes its connections, one that is stopped has no heartbeat: both are noticed long before.
+// Rank 0 may be busy alone for long (samples, held-out losses, a checkpoint). A process that dies closes its
+// connections, one that is stopped has no heartbeat: both are noticed long before this.
 constexpr std::chrono::hours kPatience{24};
-// Between two looks at a sum under way; a step takes a thousand times as long.
+// Between two checks of a sum under way; a step takes a thousand times as long.
 constexpr std::chrono::microseconds kLook{100};
 
 using Store = c10::intrusive_ptr<c10d::Store>;
@@ -67,7 +67,7 @@ Backend MakeGloo(const Store& store, const Processes& processes) {
   return gloo;
 }
 
-// `host`: whether sums take tensors on the CPU only.
+// `host`: whether the backend takes CPU tensors only.
 Backend MakeBackend(const Store& store, const Processes& processes, [[maybe_unused]] at::Device device,
                     bool* host) {
 #ifdef MVD_NCCL
@@ -138,17 +138,32 @@ Communicator::Communicator(const Processes& processes, at::Device device)
 
 Communicator::~Communicator() = default;
 
-void Communicator::StartSum(at::Tensor tensor) {
+template <class Begin>
+void Communicator::Start(at::Tensor tensor, const Begin& begin) {
   if (!group_) return;
   Group::Pending& p = group_->pending.emplace_back();
   try {
     p.target = tensor;
     p.sent = group_->host ? tensor.to(at::kCPU) : tensor;  // itself where it is on the CPU
     p.list = {p.sent};
-    p.work = group_->backend->allreduce(p.list);
+    p.work = begin(*group_->backend, p.list);
   } catch (const std::exception& error) {
     group_->GiveUp(processes_.rank, error);
   }
+}
+
+void Communicator::StartSum(at::Tensor tensor) {
+  Start(tensor,
+        [](c10d::Backend& backend, std::vector<at::Tensor>& list) { return backend.allreduce(list); });
+}
+
+void Communicator::Broadcast(at::Tensor tensor) {
+  Start(tensor, [](c10d::Backend& backend, std::vector<at::Tensor>& list) {
+    c10d::BroadcastOptions from_rank0;
+    from_rank0.rootRank = 0;
+    return backend.broadcast(list, from_rank0);
+  });
+  Finish();
 }
 
 void Communicator::Finish() {

@@ -49,4 +49,26 @@ Processes ReadProcesses() {
   return p;
 }
 
+std::string Communicator::OnRank0(const std::function<std::string()>& work) {
+  constexpr char kDone = '+';  // before the text; before an error: its exit code
+  if (rank() > 0) {
+    const std::string told = Gather("").front();
+    MVD_CHECK(!told.empty());
+    if (told.front() == kDone) return told.substr(1);
+    throw Error(Exit(told.front()), "", "rank 0: " + told.substr(1));
+  }
+  std::string text;
+  try {
+    text = work();
+  } catch (const Error& error) {
+    Gather(char(error.exit()) + std::string(error.what()));
+    throw;
+  } catch (const std::exception& error) {
+    Gather(char(Exit::kPartial) + std::string(error.what()));
+    throw;
+  }
+  Gather(kDone + text);
+  return text;
+}
+
 }  // namespace mvd

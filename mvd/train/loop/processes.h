@@ -4,6 +4,7 @@
 
 #include <ATen/core/Tensor.h>
 
+#include <functional>
 #include <memory>
 #include <string>
 #include <vector>
@@ -41,11 +42,20 @@ class Communicator {
     StartSum(tensor);
     Finish();
   }
+  // Every process's tensor becomes rank 0's, to the bit.
+  void Broadcast(at::Tensor tensor);
   // Every process's text, by rank.
   std::vector<std::string> Gather(const std::string& text);
+  // What only rank 0 does, such as reading and writing the run's folder, which other machines need not see.
+  // Every process waits for it and gets the text that `work` returns. An exception of it ends every process:
+  // rank 0 throws it on, the others an Error with its exit code that names rank 0.
+  std::string OnRank0(const std::function<std::string()>& work);
 
  private:
   struct Group;
+  // Begins an operation on `tensor` that Finish waits for.
+  template <class Begin>
+  void Start(at::Tensor tensor, const Begin& begin);
   Processes processes_;
   at::Device device_;
   std::unique_ptr<Group> group_;

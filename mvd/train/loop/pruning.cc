@@ -77,7 +77,7 @@ std::vector<double> Pruning::Importance(const Parameters& weights) const {
     for (const std::string& block : blocks_)
       importance.push_back(Sigmoid(-weights.at("unet." + block + "." + kMixFactor).item<double>()));
   }
-  // A sigmoid that has become 0 in rounding is still an importance.
+  // A sigmoid may round to 0, but an importance must be positive.
   for (double& q : importance) q = std::max(q, 1e-300);
   return importance;
 }
@@ -90,7 +90,8 @@ GateDraw Pruning::Draw(const at::Tensor& logits, uint64_t seed, uint64_t draw) c
   const int64_t count = int64_t(blocks_.size());
   result.gates = Gates(result.in);
   if (logits.requires_grad()) {
-    // Row i of the Jacobian is dp_i/dq, so the gates' gradient reaches the importances as if z were p.
+    // Row i of the Jacobian is dp_i/dq, so the gradient of the gates z reaches the importances as if z were
+    // p.
     std::vector<double> jacobian;
     for (int64_t i = 0; i < count; ++i) {
       std::vector<double> unit(size_t(count), 0);
@@ -106,12 +107,28 @@ GateDraw Pruning::Draw(const at::Tensor& logits, uint64_t seed, uint64_t draw) c
   return result;
 }
 
-GateDraw Pruning::Settled(const Parameters& weights) const {
-  const std::vector<std::string> kept = MostImportantBlocks(unet_, Importance(weights), keep_);
+void Pruning::Settle(const Parameters& trained, int64_t step) {
+  if (settled_.empty() && learned_ && !Draws(step))
+    settled_ = MostImportantBlocks(unet_, Importance(trained), keep_);
+}
+
+void Pruning::RestoreSettled(const std::vector<std::string>& blocks, const std::string& file) {
+  std::vector<std::string> known;
+  for (const std::string& block : blocks_)
+    if (std::find(blocks.begin(), blocks.end(), block) != blocks.end()) known.push_back(block);
+  if (known.size() != blocks.size() || int64_t(known.size()) != keep_) {
+    ThrowBadInput(file, "names ", blocks.size(), " settled temporal blocks, ", known.size(),
+                  " of which the network has, expected ", keep_);
+  }
+  settled_ = std::move(known);
+}
+
+GateDraw Pruning::SettledGates(at::Device device) const {
+  MVD_CHECK(!settled_.empty());
   GateDraw result;
   for (const std::string& block : blocks_)
-    result.in.push_back(std::find(kept.begin(), kept.end(), block) != kept.end());
-  result.gates = Gates(result.in).to(weights.at(kPruningLogits).device());
+    result.in.push_back(std::find(settled_.begin(), settled_.end(), block) != settled_.end());
+  result.gates = Gates(result.in).to(device);
   return result;
 }
 
@@ -125,7 +142,7 @@ at::Tensor Pruning::TemporalShare(const Parameters& weights) const {
 SvdUnetConfig Pruning::Pruned(const Parameters& weights) const {
   if (keep_ == int64_t(blocks_.size())) return unet_;
   CompressionSteps steps;
-  steps.keep = MostImportantBlocks(unet_, Importance(weights), keep_);
+  steps.keep = settled_.empty() ? MostImportantBlocks(unet_, Importance(weights), keep_) : settled_;
   return ApplySteps(unet_, steps, "options");
 }
 

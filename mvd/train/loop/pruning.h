@@ -12,11 +12,11 @@
 
 namespace mvd {
 
-inline constexpr char kPruningLogits[] = "pruning.logits";  // (N), one a prunable block
+inline constexpr char kPruningLogits[] = "pruning.logits";  // (N), one per prunable block
 inline constexpr char kMixFactor[] = "time_mixer.mix_factor";
 
-// One draw: which blocks are in the network. `gates` is 0 or 1 for each, its gradient that of the
-// probabilities: straight through.
+// Which blocks are in the network in one step. `gates` has 0 or 1 for each, with the gradient of the blocks'
+// probabilities (straight-through).
 struct GateDraw {
   at::Tensor gates;         // (1,1,1,1,N)
   std::vector<uint8_t> in;  // the same
@@ -24,7 +24,7 @@ struct GateDraw {
 
 class Pruning {
  public:
-  // Of the blocks that `unet` keeps. Error(kBadInput) naming pruning.keep where there are not so many.
+  // Prunes the blocks that `unet` keeps. Error(kBadInput) naming pruning.keep where it has fewer blocks.
   Pruning(const SvdUnetConfig& unet, const AdversarialConfig& config);
 
   bool learned() const { return learned_; }
@@ -32,21 +32,29 @@ class Pruning {
 
   // Logits l with sigmoid(l / temperature) = 1 - alpha = 1 - sigmoid(mix_factor). `unet`: weights by name.
   at::Tensor InitialLogits(const Parameters& unet) const;
-  // Importance of each block: of the logits, else (kind l1) 1 - alpha. `weights` are the run's, "unet.*" and
-  // "pruning.logits".
+  // Importance of each block: sigmoid of its logit, or, for kind l1, 1 - alpha. `weights` are the run's,
+  // "unet.*" and "pruning.logits".
   std::vector<double> Importance(const Parameters& weights) const;
-  // Brewer's sample of as many blocks as are to be left. Named by (seed, draw) alone.
+  // Brewer's sample of `keep` blocks, a function of the importances and (seed, draw).
   GateDraw Draw(const at::Tensor& logits, uint64_t seed, uint64_t draw) const;
-  // Whether importances are learnt in this step, or the most important blocks are in the network for good.
+  // Whether the blocks of this step are drawn and importances learnt, or settled blocks are used.
   bool Draws(int64_t step) const { return learned_ && (draw_steps_ == 0 || step < draw_steps_); }
-  // Those blocks, as a draw without a gradient.
-  GateDraw Settled(const Parameters& weights) const;
-  // The sum of 1 - alpha, with its gradient: what kind l1 presses on.
+  // Once blocks are no longer drawn, decides which stay, by the weights in training: their average may order
+  // importances differently. Later calls change nothing.
+  void Settle(const Parameters& trained, int64_t step);
+  // The blocks that were decided on, in the order they run; empty before.
+  const std::vector<std::string>& settled() const { return settled_; }
+  // Takes over what a checkpoint says; Error(kBadInput) naming `file` where the network has no such blocks.
+  void RestoreSettled(const std::vector<std::string>& blocks, const std::string& file);
+  // The settled blocks as a draw without a gradient.
+  GateDraw SettledGates(at::Device device) const;
+  // The sum of 1 - alpha, differentiable: the penalty of kind l1.
   at::Tensor TemporalShare(const Parameters& weights) const;
 
-  // The config with the most important blocks alone, for whatever is not training.
+  // The config with the settled blocks alone, before that with those that are most important to `weights`:
+  // for export, samples and held-out losses.
   SvdUnetConfig Pruned(const Parameters& weights) const;
-  // Weights that block `index` alone uses, with the prefix "unet.".
+  // Weights that only block `index` uses, with the prefix "unet.".
   const std::vector<std::string>& WeightsOf(size_t index) const { return weights_[index]; }
 
  private:
@@ -54,7 +62,7 @@ class Pruning {
   bool learned_;
   int64_t keep_, draw_steps_;
   double temperature_;
-  std::vector<std::string> blocks_;
+  std::vector<std::string> blocks_, settled_;
   std::vector<std::vector<std::string>> weights_;
 };
 

@@ -9,7 +9,7 @@
 namespace mvd {
 namespace {
 
-constexpr int kPlainCalls = 3;  // libraries choose their kernels and take their memory in them
+constexpr int kPlainCalls = 3;  // in which libraries choose kernels and allocate memory
 
 }  // namespace
 
@@ -29,7 +29,7 @@ TensorMap RecordedStep::Run(const Parameters& trained, const TensorMap& inputs, 
   if (!recording_) {
     recording_ = std::make_unique<Recording>();
     for (const auto& [name, value] : inputs) recording_->inputs[name] = value.detach().clone();
-    // So that the recorded pass makes them anew, where it will write each time.
+    // The recorded pass must allocate the gradients itself, at the addresses that every replay writes to.
     for (const auto& [name, parameter] : trained) parameter.mutable_grad().reset();
     recording_->graph.capture_begin();
     recording_->outputs = body(recording_->inputs);

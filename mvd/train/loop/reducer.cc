@@ -5,6 +5,7 @@
 #include <torch/csrc/autograd/variable.h>
 
 #include <functional>
+#include <set>
 
 namespace mvd {
 namespace {
@@ -17,6 +18,22 @@ struct AfterGradient : torch::autograd::PostAccumulateGradHook {
 };
 
 }  // namespace
+
+void BackwardOrderOf::Add(const Graph& graph, const std::string& prefix) {
+  const std::vector<ValueId> weights = graph.All(Op::kWeight);
+  for (auto it = weights.rbegin(); it != weights.rend(); ++it) Add(prefix + graph.node(*it).name);
+}
+
+void BackwardOrderOf::Add(const std::string& name) {
+  if (trained_.contains(name)) names_.push_back(name);
+}
+
+std::vector<std::string> BackwardOrderOf::names() const {
+  const std::set<std::string> once(names_.begin(), names_.end());
+  MVD_CHECK_EQ(once.size(), names_.size());
+  MVD_CHECK_EQ(names_.size(), trained_.size());
+  return names_;
+}
 
 GradientReducer::GradientReducer(const Parameters& parameters, const std::vector<std::string>& order,
                                  Communicator& group, size_t bucket_bytes)

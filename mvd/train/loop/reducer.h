@@ -11,8 +11,24 @@
 
 namespace mvd {
 
-// Buckets of parameters in the order their gradients come about; a bucket is sent once all of its gradients
-// are there and every bucket before it was sent, so that all processes send in one order.
+// Names of trained parameters in the order in which a backward pass completes their gradients: what the loss
+// runs last comes first, and each graph's weights against the order in which it reads them.
+class BackwardOrderOf {
+ public:
+  explicit BackwardOrderOf(const Parameters& trained) : trained_(trained) {}
+  // The graph's weights, named with `prefix`; those that are not trained are passed over.
+  void Add(const Graph& graph, const std::string& prefix);
+  void Add(const std::string& name);
+  // Every trained parameter once, which is checked.
+  std::vector<std::string> names() const;
+
+ private:
+  const Parameters& trained_;
+  std::vector<std::string> names_;
+};
+
+// Buckets of parameters in the order in which their gradients are completed. A bucket is sent once all its
+// gradients are there and every bucket before it was sent: all processes must send in one order.
 class GradientReducer {
  public:
   // `order` names every parameter. Hooks stay on the parameters as long as the reducer lives.

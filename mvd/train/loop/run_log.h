@@ -1,4 +1,4 @@
-// What a run tells on its way: a line a step, held-out losses, samples. Rank 0 has one.
+// What a run reports while it trains: a line per step, held-out losses, samples. Only rank 0 has one.
 #pragma once
 
 #include <filesystem>
@@ -12,7 +12,7 @@
 
 namespace mvd {
 
-// One optimiser step's figures, means over all processes.
+// The figures of one optimiser step, as means over all processes.
 struct StepReport {
   double loss = 0, grad_norm = 0, data_seconds = 0;
   bool taken = false, cancelled = false;
@@ -23,12 +23,12 @@ struct StepReport {
 
 class RunLog {
  public:
-  // Opens RUN/metrics.jsonl and its like; lines after `step` are cut off. All arguments outlive it.
+  // Opens RUN/metrics.jsonl and the event file; cuts off lines after `step`. All arguments must outlive it.
   RunLog(const TrainTask& task, const TrainHooks& hooks, int64_t step);
 
-  // Held-out loss and samples, where they fall due after this step (or, with `first`, before any).
+  // Held-out loss and samples, where they are due after this step (or, with `first`, before the first one).
   void Evaluate(const RunState& state, bool first);
-  // The step's line, with what Evaluate found since the last one. `clips`: of a step, in all processes.
+  // Writes the step's line, with what Evaluate found since the last one. `clips` per step, of all processes.
   void Write(const StepReport& report, const RunState& state, double seconds, int64_t skipped_clips,
              int64_t clips);
 

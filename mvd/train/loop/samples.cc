@@ -11,6 +11,7 @@
 #include "mvd/sample/pipeline.h"
 #include "mvd/train/health.h"
 #include "mvd/train/loop/tensors.h"
+#include "mvd/train/run_models.h"
 
 namespace mvd {
 namespace fs = std::filesystem;
@@ -34,9 +35,9 @@ SvdComponents Components(DiffusionModel& m, const SvdUnetConfig& unet, const Par
   };
   c.vae_encode = [&m](const TensorView& image) {
     const at::Tensor x = ToTorch(image).unsqueeze(1).to(m.networks.device);
-    return FromTorch(EncodeImages(m.networks.autoencoder, x, m.frozen).squeeze(1));
+    return FromTorch(EncodeImages(m.networks.autoencoder, x, 1, m.frozen).squeeze(1));
   };
-  // Which blocks are left may change between two calls, so that graphs are not kept.
+  // The blocks that are left may change between two calls, so graphs are not kept.
   const auto graphs = std::make_shared<GraphCache>(m.frozen.options());
   c.unet = [&m, &unet, &weights, graphs](const SvdUnetInput& in) {
     const at::Tensor x = ToTorch(in.sample).to(m.networks.device);
@@ -64,7 +65,8 @@ SvdOptions Options(const DiffusionConfig& config, const UnetSampling& sampling, 
   o.height = clip.height, o.width = clip.width, o.num_frames = clip.frames;
   o.num_inference_steps = config.output.samples_denoise_steps;
   o.fps = clip.fps, o.fps_id = FpsId(config, clip), o.motion_bucket_id = MotionBucket(config, clip);
-  o.max_guidance_scale = 1;  // what the network itself says
+  o.max_guidance_scale = 1;  // no guidance: shows what the network itself predicts
+  o.decode_chunk_size = FramesAtOnce(clip.height, clip.width);
   o.shared_noise = sampling.frame_noise == kSharedNoise;
   return o;
 }

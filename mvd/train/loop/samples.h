@@ -1,4 +1,4 @@
-// What a run shows of itself: clips, and one contact sheet of all.
+// Sample clips of a run, and a contact sheet of all of them.
 #pragma once
 
 #include <ATen/core/Tensor.h>
@@ -10,12 +10,12 @@
 
 namespace mvd {
 
-// (T,H,W,3) in [0,1] each; rows of equal size. Columns are frames, at most 8, evenly chosen.
+// Each row is a clip (T,H,W,3) in [0,1], all of one size. Columns are at most 8 frames, evenly spaced.
 void WriteContactSheet(const std::filesystem::path& file, const std::vector<Tensor>& rows);
 
-// Makes a clip of each held-out clip's first frame by mvd/sample with the weights in training, of `unet`, the
-// network as it is without what training adds; writes `folder`/step-N-K.mp4 (or DefaultClipFormat's), and
-// step-N.png with the real clip above each.
+// Generates a clip from each held-out clip's first frame by mvd/sample with `weights`, for `unet`, the
+// network without what only training needs. Writes `folder`/step-N-K.mp4 (or DefaultClipFormat's extension),
+// and step-N.png with each real clip above the generated one.
 SampleReport SampleClips(DiffusionModel& model, const SvdUnetConfig& unet, const Parameters& weights,
                          const std::vector<TrainingClip>& clips, int64_t step,
                          const std::filesystem::path& folder);

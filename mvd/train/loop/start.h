@@ -1,4 +1,4 @@
-// Where a narrow UNet's training begins, when it begins from nothing.
+// The weights that a narrow UNet's training starts from when it starts from scratch.
 #pragma once
 
 #include "mvd/models/svd_unet.h"
@@ -6,12 +6,12 @@
 
 namespace mvd {
 
-// Changes seeded random weights so that the network at first answers with the picture, standing still:
-// residual branches add nothing (their last convolution is zero, as in arXiv 2105.05233), up blocks hand on
-// their skips, the first convolution keeps each noisy latent channel beside the picture's, and the last one
-// gives -picture, which is the prediction's value where noise is strong (v = (noise - sigma x0) / sqrt(1 +
-// sigma^2)). With 2 channels a group the norms otherwise take long to let colours through. Error(kUsage)
-// where the first level has fewer channels than the input.
+// Changes seeded random weights so that the network starts by returning the conditioning picture as a still
+// clip: residual branches add nothing (their last convolution is zero, as in arXiv 2105.05233), up blocks
+// pass their skips on, the first convolution copies each noisy latent channel and the picture's next to each
+// other, and the last one gives -picture, the right prediction at strong noise (v = (noise - sigma x0) /
+// sqrt(1 + sigma^2)). Otherwise norms with 2 channels per group take long to let colours through.
+// Error(kUsage) where the first level has fewer channels than the input.
 void StartAsCopy(const SvdUnetConfig& config, Parameters& unet);
 
 }  // namespace mvd

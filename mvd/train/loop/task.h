@@ -1,5 +1,5 @@
-// What the loop needs to know of a kind of training: plain data and callables, so that the loop is one and
-// readable.
+// What the loop needs to know about a kind of training, as plain data and callables, so that one readable
+// loop serves all kinds.
 #pragma once
 
 #include <cstdint>
@@ -30,8 +30,8 @@ struct TrainLoss {
   at::Tensor value;                          // scalar, mean over the items; carries the gradient
   SigmaBins sigma;                           // diffusion: by noise level
   std::map<std::string, double> parts;       // "pixels", "pyramid", ...
-  std::map<std::string, double> state = {};  // of the model, for the log: the same in every process
-  std::string warning = {};                  // what is not going well, in words
+  std::map<std::string, double> state = {};  // for the log; the same in every process, unlike `parts`
+  std::string warning = {};                  // one line where the training seems to fail
   bool backward_done = false;                // the gradients are in the parameters already
 };
 
@@ -42,7 +42,7 @@ struct SampleReport {
   bool has_motion = false;
 };
 
-// What a loss may want to know of the moment it is asked in.
+// What a loss may want to know about the step it belongs to.
 struct LossCall {
   int64_t step = 0;    // optimiser steps done
   bool guard = false;  // throw an Error naming the first node whose value is not finite
@@ -54,7 +54,7 @@ struct TrainTask {
   uint64_t seed = 0;
   at::Device device = at::kCPU;
   Parameters trained;
-  std::vector<std::string> backward_order;  // names as their gradients come about
+  std::vector<std::string> backward_order;  // names as the backward pass completes their gradients
   // Every parameter once; each group's gradient is clipped by itself. Empty: one group of all.
   std::vector<ParameterGroup> groups;
 
@@ -65,6 +65,12 @@ struct TrainTask {
   // Parameters that no loss since the last call could move, in any process: neither they nor their moments
   // change in this step. Null: none.
   std::function<std::set<std::string>(Communicator& group, int64_t step)> idle;
+  // Called after each step and after a checkpoint was read: the task decides here what the weights in
+  // training (not their average) decide for good. Null: nothing.
+  std::function<void(const Parameters& trained, int64_t step)> decide;
+  // What was decided, for state.json, and back; Error(kBadInput) naming `file`. Null: nothing.
+  std::function<nlohmann::json()> decisions;
+  std::function<void(const nlohmann::json& decisions, const std::string& file)> restore_decisions;
   std::function<TrainLoss(const Parameters& weights)> held_out;
   // Clips and a contact sheet from fixed pictures and seeds, as `folder`/step-N*. Null where nothing is made.
   std::function<SampleReport(const Parameters& weights, int64_t step, const std::filesystem::path& folder)>

@@ -1,4 +1,4 @@
-// Between the program's tensors and ATen's, and small tools over maps of parameters.
+// Conversions between the program's tensors and ATen's, and small functions on maps of parameters.
 #pragma once
 
 #include <string>
@@ -25,13 +25,13 @@ void Insert(const std::string& prefix, const Parameters& part, Parameters& all);
 TensorMap OnHost(const TensorMap& tensors);
 TensorViews ViewsOf(const TensorMap& host);
 
-// Overwrites `tensors` by what a checkpoint holds; Error(kBadInput) naming `file` and the tensor where names
+// Overwrites `tensors` with those of a checkpoint; Error(kBadInput) naming `file` and the tensor where names
 // or shapes differ.
 void CopyInto(const std::map<std::string, Tensor>& stored, const std::string& file, const TensorMap& tensors);
 
-// Before the first tensor: the number of threads (0: all; processes of one machine share its processors), and
-// freed memory stays with the process. A step frees what the next one asks for, and pages that come anew from
-// the system cost a fifth of a step.
+// Call before the first tensor is made. Sets the number of threads (0: all; processes on one machine share
+// them) and makes freed memory stay with the process: each step needs again what the last one freed, and
+// getting the pages back from the system takes a fifth of a step.
 void PrepareTorch(int64_t threads);
 
 }  // namespace mvd

@@ -19,7 +19,7 @@ Window DrawWindow(uint64_t seed, uint64_t sample) {
 at::Tensor LookThrough(const std::vector<Window>& windows, const at::Tensor& x) {
   const int64_t n = x.size(0), h = x.size(2), w = x.size(3), c = x.size(4);
   MVD_CHECK_EQ(int64_t(windows.size()), n);
-  std::vector<float> rows;  // grids count from -1 to 1
+  std::vector<float> rows;  // grid coordinates run from -1 to 1
   for (const Window& v : windows)
     rows.insert(rows.end(), {float(v.side), 0, float(2 * v.x), 0, float(v.side), float(2 * v.y)});
   const at::Tensor theta = at::tensor(rows, at::kFloat).view({n, 2, 3}).to(x.device());
