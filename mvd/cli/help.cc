@@ -46,7 +46,10 @@ bool TakesMany(const CLI::Option& option) { return option.get_items_expected_max
 // "-H, --height PIXELS": the short name first, as other programs have it.
 std::string Left(const CLI::Option& option) {
   const DeclaredOption* declared = FindDeclared(option);
-  if (!declared) return "    " + option.get_name();
+  if (!declared) {  // --help and --version, which CLI11 declares
+    const std::string names = Joined(Split(option.get_name(false, true)), ", ");
+    return names.starts_with("--") ? "    " + names : names;
+  }
   const OptionSpec& spec = declared->spec;
   if (option.get_positional()) return spec.Flag() + (TakesMany(option) ? "..." : "");
   std::vector<std::string> names = Split(spec.flags);
