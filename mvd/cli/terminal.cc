@@ -1,6 +1,7 @@
 #include "mvd/cli/terminal.h"
 
 #include <fcntl.h>
+#include <poll.h>
 #include <signal.h>
 #include <time.h>
 #include <unistd.h>
@@ -130,13 +131,23 @@ void OpenStandardDescriptors() {
   }
 }
 
+namespace {
+
+// Why an earlier write failed, whose errno is lost: no reader, else nearly always a full disk.
+int LostReason() {
+  pollfd out{.fd = STDOUT_FILENO, .events = POLLOUT, .revents = 0};
+  return ::poll(&out, 1, 0) == 1 && (out.revents & POLLERR) ? EPIPE : ENOSPC;
+}
+
+}  // namespace
+
 void FlushStdout() {
   errno = 0;
   std::cout.flush();
   const bool flushed = std::fflush(stdout) == 0;
   const int reason = errno;
-  // Where a write failed earlier its reason is lost; nearly always it is this.
-  if (!flushed || !std::cout || std::ferror(stdout)) ThrowUnwritable("stdout", reason ? reason : ENOSPC);
+  if (!flushed || !std::cout || std::ferror(stdout))
+    ThrowUnwritable("stdout", reason ? reason : LostReason());
 }
 
 }  // namespace mvd::cli
