@@ -190,7 +190,8 @@ TEST_F(AtomicFileTest, MissingFolders) {
   ExpectOneLineError(Exit::kNotFound, "absent", [&] { ReadFile(File("absent"), 1); });
   ExpectOneLineError(Exit::kNotFound, "absent", [&] { ListFolder(File("absent")); });
   WriteFile(File("file"), "text");
-  ExpectOneLineError(Exit::kNotFound, "file/sub", [&] { MakeFolders(File("file/sub")); });
+  ExpectOneLineError(Exit::kUsage, "file: is a regular file, expected a folder",
+                     [&] { MakeFolders(File("file/sub")); });
   MakeFolders(File("a/b/c"));
   MakeFolders(File("a/b/c"));
   EXPECT_TRUE(IsFolder(File("a/b/c")));

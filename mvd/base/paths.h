@@ -30,8 +30,8 @@ std::vector<std::filesystem::path> ListFolder(const std::filesystem::path& folde
 // The regular files in a folder and in those below it, sorted.
 std::vector<std::filesystem::path> ListTree(const std::filesystem::path& folder);
 
-// Makes a folder and those above it; those that exist are left as they are. Error(kUsage) naming what is in the way
-// where a part of the path is no folder.
+// Makes a folder and those above it; those that exist are left as they are. Error(kUsage) naming what is in
+// the way where a part of the path is no folder.
 void MakeFolders(const std::filesystem::path& folder);
 // Removes a file, or a folder with all that is in it; nothing where there is none.
 void RemoveAll(const std::filesystem::path& path);

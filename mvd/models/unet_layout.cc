@@ -138,7 +138,8 @@ void CheckKept(const ConfigChecker& check, const SvdUnetConfig& config) {
 void CheckFunnels(const ConfigChecker& check, const SvdUnetConfig& config) {
   const std::vector<FunnelPair> pairs = FunnelPairs(config);
   for (const auto& [name, width] : config.compression.funnels) {
-    const auto pair = std::find_if(pairs.begin(), pairs.end(), [&](const auto& p) { return p.name == name; });
+    const auto pair =
+        std::find_if(pairs.begin(), pairs.end(), [&name = name](const auto& p) { return p.name == name; });
     if (pair == pairs.end())
       check.Fail("funnels", "has ", ShowText(name), ", which is no pair of layers that are left; expected '",
                  pairs.front().name, "' or the like");
@@ -157,7 +158,7 @@ void CheckLowRank(const ConfigChecker& check, const SvdUnetConfig& config) {
   const std::vector<ProjectionLayer> layers = AttentionProjections(config);
   for (const auto& [name, rank] : config.compression.low_rank) {
     const auto layer =
-        std::find_if(layers.begin(), layers.end(), [&](const auto& l) { return l.name == name; });
+        std::find_if(layers.begin(), layers.end(), [&name = name](const auto& l) { return l.name == name; });
     if (layer == layers.end())
       check.Fail("low_rank", "has ", ShowText(name), ", which is no attention projection that is left");
     const int64_t most = std::min(layer->in, layer->out);
