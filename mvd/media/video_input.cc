@@ -150,6 +150,19 @@ bool VideoInput::ReadPacket() {
   }
 }
 
+namespace {
+
+// A file can hold any number where libav has an enum: one that libav has no name for says nothing. `count` is
+// one above the last value.
+template <class E>
+void ForgetUnknown(E& value, const char* (*name)(E), E count, E unspecified) {
+  int number = 0;
+  std::memcpy(&number, &value, sizeof(number));  // to read such a number as the enum would be undefined
+  if (number < 0 || number >= int(count) || !name(value)) value = unspecified;
+}
+
+}  // namespace
+
 bool VideoInput::Next(AVFrame& frame) {
   if (!decoder_) OpenDecoder();
   for (;;) {
@@ -159,6 +172,10 @@ bool VideoInput::Next(AVFrame& frame) {
       CheckInput(code, name_, "damaged clip");
       if ((frame.flags & AV_FRAME_FLAG_CORRUPT) || frame.decode_error_flags)
         ThrowBadInput(name_, "damaged clip: a frame cannot be decoded whole");
+      ForgetUnknown(frame.color_primaries, av_color_primaries_name, AVCOL_PRI_NB, AVCOL_PRI_UNSPECIFIED);
+      ForgetUnknown(frame.color_trc, av_color_transfer_name, AVCOL_TRC_NB, AVCOL_TRC_UNSPECIFIED);
+      ForgetUnknown(frame.colorspace, av_color_space_name, AVCOL_SPC_NB, AVCOL_SPC_UNSPECIFIED);
+      ForgetUnknown(frame.color_range, av_color_range_name, AVCOL_RANGE_NB, AVCOL_RANGE_UNSPECIFIED);
       return true;
     }
     MVD_CHECK(!drained_, "a drained decoder asks for no more");
