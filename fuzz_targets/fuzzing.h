@@ -20,13 +20,15 @@ inline void Require(bool condition) {
   if (!condition) std::abort();
 }
 
-// Runs `body`; anything that it throws but an Error of one line for bad input is a finding.
+// Runs `body`; anything that it throws but an Error of one line, for bad input or for sizes that fit no
+// machine, is a finding.
 template <class Body>
 void BadInputAtMost(const Body& body) {
   try {
     body();
   } catch (const Error& error) {
-    Require(error.exit() == Exit::kBadInput && !std::strchr(error.what(), '\n'));
+    Require(error.exit() == Exit::kBadInput || error.exit() == Exit::kOutOfMemory);
+    Require(!std::strchr(error.what(), '\n'));
   }
 }
 
