@@ -112,10 +112,14 @@ class TargetsTest(GenerateCase):
         self.expect(0, "generate", PHOTO, *FAST, "-o", self.folder / ("n" * 250 + ".gif"))
 
     def test_no_permission(self):
-        locked, args = self.folder / "locked", ["generate", PHOTO, *FAST]
+        # Copies: the program may lie where nobody else may look.
+        locked, program, photo = self.folder / "locked", self.folder / "mobilevd", self.folder / "photo.jpg"
         locked.mkdir(mode=0o555)
         os.chmod(self.folder, 0o755)
-        command = [PROGRAM, *map(str, args), "-o", locked / "a.gif"]
+        shutil.copy(PROGRAM, program)
+        shutil.copy(PHOTO, photo)
+        photo.chmod(0o644)
+        command = [program, "generate", photo, *map(str, FAST), "-o", locked / "a.gif"]
         as_nobody = {"user": 65534, "group": 65534, "extra_groups": []} if os.geteuid() == 0 else {}
         result = subprocess.run(command, capture_output=True, text=True, timeout=600, cwd="/", **as_nobody)
         self.assertEqual(result.returncode, 10, result.stderr)
