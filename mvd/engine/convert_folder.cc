@@ -16,10 +16,11 @@ namespace {
 
 Tensor Converted(const TensorView& view, DType dtype, const std::string& name, const std::string& origin) {
   Tensor tensor = ConvertTo(view, dtype);
-  const Tensor back = ConvertTo(tensor.view(), DType::kF32), original = ConvertTo(view, DType::kF32);
-  for (size_t i = 0; i < back.f32().size(); ++i) {
-    if (std::isfinite(original.f32()[i]) && !std::isfinite(back.f32()[i]))
-      ThrowBadInput(origin, "tensor '", name, "' holds ", original.f32()[i], ", too large for ", Name(dtype));
+  const Tensor read_back = ConvertTo(tensor.view(), DType::kF32), original = ConvertTo(view, DType::kF32);
+  const std::span<const float> from = original.f32(), to = read_back.f32();
+  for (size_t i = 0; i < to.size(); ++i) {
+    if (std::isfinite(from[i]) && !std::isfinite(to[i]))
+      ThrowBadInput(origin, "tensor '", name, "' holds ", from[i], ", too large for ", Name(dtype));
   }
   return tensor;
 }

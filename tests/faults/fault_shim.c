@@ -8,6 +8,7 @@
 //                            rename  rename, renameat2, link
 //                            create  open and openat with O_CREAT, mkdir
 // MVD_FAULT_MARK=FILE      is made once the fault has happened: without it the program made fewer calls.
+// MVD_FAULT_COUNTS=FILE    gets a line "KIND NUMBER" for each kind when main returns: how many calls there were.
 // MVD_NO_RENAMEAT2=1       renameat2 fails with EINVAL, as on file systems that lack it.
 #define _GNU_SOURCE
 #include <dlfcn.h>
@@ -17,6 +18,7 @@
 #include <stdarg.h>
 #include <stdatomic.h>
 #include <stddef.h>
+#include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
 #include <sys/stat.h>
@@ -28,8 +30,9 @@ enum Kind { kNone, kAlloc, kWrite, kFsync, kRename, kCreate };
 static const char* const kNames[] = {"", "alloc", "write", "fsync", "rename", "create"};
 
 static atomic_int counting;
-static atomic_long left;
+static atomic_long made[kCreate + 1];
 static enum Kind chosen;
+static long at;      // the call of the chosen kind that fails, from 1
 static int failure;  // an errno, or -1 to be killed
 
 static const struct {
@@ -46,7 +49,7 @@ static void Mark(void) {
 
 // Whether this call is the one; errno is set then.
 static int Fails(enum Kind kind) {
-  if (kind != chosen || !atomic_load(&counting) || atomic_fetch_sub(&left, 1) != 1) return 0;
+  if (!atomic_load(&counting) || atomic_fetch_add(&made[kind], 1) + 1 != at || kind != chosen) return 0;
   Mark();
   if (failure < 0) kill(getpid(), SIGKILL);
   errno = failure;
@@ -60,12 +63,20 @@ static void Configure(void) {
     const size_t length = strlen(kNames[kind]);
     if (strncmp(fault, kNames[kind], length) != 0 || fault[length] != ':') continue;
     char* end = NULL;
-    atomic_store(&left, strtol(fault + length + 1, &end, 10));
+    at = strtol(fault + length + 1, &end, 10);
     for (size_t i = 0; i < sizeof kErrors / sizeof kErrors[0]; ++i)
       if (*end == ':' && strcmp(end + 1, kErrors[i].name) == 0) failure = kErrors[i].value;
     chosen = (enum Kind)kind;
   }
   if (!chosen || !failure) abort();
+}
+
+static void WriteCounts(void) {
+  const char* file = getenv("MVD_FAULT_COUNTS");
+  const int fd = file ? (int)syscall(SYS_openat, AT_FDCWD, file, O_WRONLY | O_CREAT | O_TRUNC, 0666) : -1;
+  if (fd < 0) return;
+  for (int kind = kAlloc; kind <= kCreate; ++kind) dprintf(fd, "%s %ld\n", kNames[kind], atomic_load(&made[kind]));
+  close(fd);
 }
 
 // From main to its return: what static constructors do in libraries is not what is tested.
@@ -75,6 +86,7 @@ static int CountedMain(int argc, char** argv, char** env) {
   atomic_store(&counting, 1);
   const int code = program_main(argc, argv, env);
   atomic_store(&counting, 0);
+  WriteCounts();
   return code;
 }
 int __libc_start_main(int (*main)(int, char**, char**), int argc, char** argv, void (*init)(void),

@@ -3,11 +3,11 @@
 
 run.py PROGRAM SOURCE [--full] [--only SCENARIO] [--kind KIND]
 
-For each scenario (a command that writes something) and each kind of call, the N-th call fails, for N = 1, 2, ...
-until the program makes fewer calls. Then the process is killed at the N-th call instead. Each time:
+For each scenario (a command that writes something) and each kind of call, the N-th call fails, for each N up to the
+number of calls that the undisturbed program makes. Then the process is killed at the N-th call instead. Each time:
 - it ends by itself (not by a signal, not with "internal error"), with the exit code of the failure and one line;
 - under the target stands what stood there before, or the whole new content; nothing else is left.
-Without --full N is sampled, so that all of it takes less than a minute.
+Without --full N is sampled, few of each kind, so that all of it takes less than a minute.
 """
 import argparse
 import concurrent.futures
@@ -33,7 +33,9 @@ KINDS = {
     "create": ("EACCES", {10}),
 }
 # How many N of a kind the short form tries, of all that there are.
-SHORT = {"alloc": 5, "write": 3, "fsync": 2, "rename": 2, "create": 2}
+SHORT = {"alloc": 2, "write": 1, "fsync": 1, "rename": 1, "create": 1}
+# With --full: how often each scenario is killed at a random time while it works.
+RANDOM_KILLS = 34
 
 
 class Scenario:
@@ -60,12 +62,14 @@ class Loops:
         self.counts = {"faults": 0, "kills": 0, "limits": 0}
         self.problems = []
 
-    def run(self, command, folder, fault=None, limit=None):
+    def run(self, command, folder, fault=None, limit=None, counts=None):
         env = {**os.environ, "HOME": str(self.work), "TMPDIR": str(folder)}
         mark = folder.parent / (folder.name + ".mark")
         mark.unlink(missing_ok=True)
         if fault:
             env.update(LD_PRELOAD=str(self.options.shim), MVD_FAULT=fault, MVD_FAULT_MARK=str(mark))
+        if counts:
+            env.update(LD_PRELOAD=str(self.options.shim), MVD_FAULT_COUNTS=str(counts))
         bound = (lambda: resource.setrlimit(resource.RLIMIT_AS, (limit, limit))) if limit else None
         result = subprocess.run([str(c) for c in command], cwd=folder, env=env, capture_output=True, text=True,
                                 stdin=subprocess.DEVNULL, timeout=300, preexec_fn=bound)
@@ -110,7 +114,7 @@ class Loops:
         return folder
 
     def reference(self, scenario):
-        """Keeps an old output, which is told apart from the new one, and the new one's snapshot."""
+        """Keeps an old output, which is told apart from the new one, the new one's snapshot, and counts the calls."""
         if scenario.old:
             folder = self.work / "making"
             folder.mkdir()
@@ -124,8 +128,10 @@ class Loops:
             shutil.rmtree(folder)
         folder = self.prepare(scenario, "making")
         scenario.before = snapshot(folder / scenario.target)
-        result, _ = self.run(scenario.command, folder)
+        counts = self.work / "counts"
+        result, _ = self.run(scenario.command, folder, counts=counts)
         assert result.returncode == 0, result.stderr
+        scenario.calls = {kind: int(number) for kind, number in map(str.split, counts.read_text().splitlines())}
         scenario.after = snapshot(folder / scenario.target)
         assert scenario.after != scenario.before
         shutil.rmtree(folder)
@@ -185,16 +191,6 @@ class Loops:
         shutil.rmtree(folder)
         return happened
 
-    def calls(self, scenario, kind):
-        """How many calls of a kind the command makes: by bisection, for a fault beyond the last does not happen."""
-        low, high = 0, 1
-        while self.inject(scenario, kind, high, "KILL"):
-            low, high = high, high * 4
-        while high - low > 1:
-            middle = (low + high) // 2
-            low, high = (middle, high) if self.inject(scenario, kind, middle, "KILL") else (low, middle)
-        return low
-
     def numbers(self, kind, calls):
         """All of a kind; of allocations the first and the last, and a sample of those between."""
         every = range(1, calls + 1)
@@ -208,7 +204,7 @@ class Loops:
         for kind, (errno, _) in KINDS.items():
             if self.options.kind and kind != self.options.kind:
                 continue
-            calls = self.calls(scenario, kind)
+            calls = scenario.calls[kind]
             numbers = self.numbers(kind, calls)
             list(pool.map(lambda n: self.inject(scenario, kind, n, errno), numbers))
             if kind in ("write", "rename"):
@@ -260,7 +256,7 @@ class Loops:
                 self.reference(scenario)
                 self.faults(scenario, pool)
                 if options.full and not options.kind:
-                    self.kill_at_random(scenario, 20)
+                    self.kill_at_random(scenario, RANDOM_KILLS)
                 if not options.kind and (options.full or scenario.name == "checkpoint"):
                     self.limits(scenario)
         shutil.rmtree(self.work)
