@@ -2,6 +2,7 @@
 """How files are written and how the program ends. files_test.py PROGRAM SOURCE [unittest args]"""
 import json
 import os
+import shlex
 import shutil
 import signal
 import stat
@@ -73,6 +74,16 @@ class ErrorsTest(FilesTest):
                     self.fails(code, "cannot be written", *filled(command, self.folder / "out"), env=self.with_fault(f"create:1:{errno}"))
                     self.assertFalse((self.folder / "out").exists())
                     self.assertEqual(self.leftovers(), [])
+
+    def test_a_working_folder_that_is_gone(self):
+        gone = self.folder / "gone"
+        for command in (["cost", "--model", "."], ["generate", PHOTO, "--model", ".", "-o", self.folder / "a.mp4"],
+                        ["convert", ".", "-o", self.folder / "b"], ["train", "diffusion", "--dry-run", "--model.folder", "."]):
+            gone.mkdir()
+            words = " ".join(shlex.quote(str(word)) for word in [PROGRAM.resolve(), *command])
+            result = subprocess.run(["sh", "-c", f"rmdir {shlex.quote(str(gone))} && {words}"], cwd=gone, capture_output=True, text=True)
+            self.assertEqual(result.returncode, 4, result.stderr)
+            self.assertNotIn("internal error", result.stderr)
 
     @unittest.skipIf(is_root(), "root may do anything")
     def test_no_permission(self):

@@ -9,6 +9,7 @@
 #include "mvd/base/atomic_file.h"
 #include "mvd/base/error.h"
 #include "mvd/base/parallel.h"
+#include "mvd/base/paths.h"
 #include "mvd/cli/describe_model.h"
 #include "mvd/data/shard_source.h"
 #include "mvd/data/tar_reader.h"
@@ -52,7 +53,7 @@ nlohmann::json InspectMedia(const fs::path& path) {
 bool IsModelFolder(const fs::path& path) {
   for (const char* name :
        {"model_index.json", "config.json", "scheduler_config.json", "preprocessor_config.json"}) {
-    if (fs::exists(path / name)) return true;
+    if (PathExists(path / name)) return true;
   }
   return false;
 }
@@ -60,7 +61,7 @@ bool IsModelFolder(const fs::path& path) {
 nlohmann::json InspectShards(const fs::path& folder) {
   const ShardFolderInfo info = ReadShardFolderInfo(folder);
   int64_t shards = 0;
-  for (const auto& entry : fs::directory_iterator(folder)) shards += entry.path().extension() == ".tar";
+  for (const fs::path& entry : ListFolder(folder)) shards += entry.extension() == ".tar";
   return {{"file", folder.string()}, {"kind", "shards"},          {"shards", shards},
           {"clips", info.clips},     {"pictures", info.pictures}, {"width", info.width},
           {"height", info.height},   {"frames", info.frames},     {"fps", info.fps}};
@@ -175,10 +176,10 @@ nlohmann::json InspectFile(const fs::path& path) {
 }  // namespace
 
 nlohmann::json DescribePath(const fs::path& path) {
-  if (!fs::exists(path)) ThrowNotFound(path.string());
-  if (!fs::is_directory(path)) return InspectFile(path);
+  if (!PathExists(path)) ThrowNotFound(path.string());
+  if (!IsFolder(path)) return InspectFile(path);
   if (IsModelFolder(path)) return DescribeModel(path);
-  if (fs::exists(path / kShardsFile)) return InspectShards(path);
+  if (PathExists(path / kShardsFile)) return InspectShards(path);
   return InspectMedia(path);
 }
 

@@ -4,6 +4,7 @@
 #include <array>
 
 #include "mvd/base/error.h"
+#include "mvd/base/file_error.h"
 #include "mvd/base/paths.h"
 
 namespace mvd {
@@ -74,7 +75,9 @@ std::optional<ModelComponent> ReadEntry(const fs::path& folder, const std::strin
 }
 
 std::string LastName(const fs::path& path) {
-  const fs::path whole = fs::absolute(path).lexically_normal();
+  std::error_code code;  // the working folder may be gone
+  const fs::path whole = fs::absolute(path, code).lexically_normal();
+  if (code) ThrowUnreadable(path.string(), code.value());
   return (whole.has_filename() ? whole : whole.parent_path()).filename().string();
 }
 

@@ -18,9 +18,10 @@ fs::path Canonical(const fs::path& path) {
 }
 
 fs::path ModelRoot(const fs::path& folder) {
-  fs::path whole = fs::absolute(folder).lexically_normal();
+  std::error_code code;  // the working folder may be gone
+  fs::path whole = fs::absolute(folder, code).lexically_normal();
+  if (code) ThrowUnreadable(folder.string(), code.value());
   if (!whole.has_filename()) whole = whole.parent_path();  // "unet/"
-  std::error_code code;
   const bool in_pipeline = fs::exists(fs::symlink_status(whole.parent_path() / "model_index.json", code));
   const fs::path root = Canonical(in_pipeline ? whole.parent_path() : whole);
   for (fs::path at = root; at.has_relative_path(); at = at.parent_path()) {

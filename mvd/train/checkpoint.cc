@@ -42,8 +42,9 @@ bool RemoveCheckpoint(const fs::path& folder, const Note& note) {
   }
   std::error_code code;
   bool others = false;
-  for (const fs::directory_entry& entry : fs::directory_iterator(folder, code))
-    others |= !files->contains(entry.path().filename().string());
+  for (fs::directory_iterator it(folder, code), end; !code && it != end; it.increment(code))
+    others |= !files->contains(it->path().filename().string());
+  others |= bool(code);  // what cannot be listed may hold others
   if (!others) {
     // Under a temporary name: a removal cut short leaves what nobody takes for a checkpoint, and is finished
     // later.
