@@ -2,12 +2,14 @@
 """Commands and options from the outside: ranges, messages, help, completion. Usage: cli_test.py PROGRAM SOURCE [unittest args]"""
 import functools
 import json
+import os
 import re
 import shutil
 import subprocess
 import tarfile
+import unittest
 
-from program_testing import PHOTO, SMALL, SOURCE, ProgramTest, main, run
+from program_testing import PHOTO, PROGRAM, SMALL, SOURCE, ProgramTest, main, run
 
 COMMANDS = [["generate"], ["inspect"], ["explain"], ["cost"], ["check"], ["bench"], ["repro"], ["init"], ["data", "prepare"],
             ["data", "synth"], ["train", "diffusion"], ["train", "adversarial"], ["train", "autoencoder"], ["train", "features"],
@@ -327,6 +329,14 @@ class CompletionTest(ProgramTest):
         self.assertEqual(self.bash("completion", "z"), ["zsh"])
         self.assertIn("demo", self.bash("generate", "-m", "de"))
         self.assertEqual(self.bash("generate", "--steps", ""), [])
+
+    @unittest.skipUnless(shutil.which("cmake"), "cmake installs")
+    def test_they_are_installed(self):
+        subprocess.run(["cmake", "--install", PROGRAM.parent, "--prefix", "/usr"], check=True, capture_output=True,
+                       env={**os.environ, "DESTDIR": str(self.folder)})
+        for shell, path in (("bash", "bash-completion/completions/mobilevd"), ("zsh", "zsh/site-functions/_mobilevd"),
+                            ("fish", "fish/vendor_completions.d/mobilevd.fish")):
+            self.assertEqual((self.folder / "usr/share" / path).read_text(), self.script(shell))
 
     def test_other_shells_can_read_it(self):
         for shell in ("zsh", "fish"):
