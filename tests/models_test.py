@@ -6,6 +6,7 @@ import gzip
 import itertools
 import json
 import math
+import os
 import pathlib
 import random
 import shutil
@@ -159,6 +160,17 @@ class UnknownTensorsTest(ModelsTest):
         self.fails(3, "adapter.0.weight", "generate", PHOTO, "-m", model, *SIZE, "--strict", "-o", self.folder / "a.mp4")
         self.fails(3, "adapter.0.weight", "bench", "--component", "unet", "-m", model, "--strict", "--height", 64, "--width", 64)
         self.assertIn("adapter.0.weight", self.expect(0, "inspect", model).stdout)
+
+    def test_train_tells_of_its_models(self):
+        model = self.tiny_model()
+        write(model / UNET, {**read(model / UNET), "adapter.weight": ("F32", [1], floats(1))})
+        train = ["train", "diffusion", "--dry-run", "--model.folder", model, "--model.autoencoder", model]
+        lines = self.warnings(self.expect(0, *train).stderr)
+        self.assertEqual(len(lines), 1, lines)
+        for words in ("unet", "1 tensor", "adapter.weight"):
+            self.assertIn(words, lines[0])
+        # Of several processes one tells.
+        self.assertEqual(self.warnings(self.expect(0, *train, env={**os.environ, "RANK": "1"}).stderr), [])
 
     def test_models_that_come_along(self):
         for model in sorted(path for path in (SOURCE / "models").iterdir() if (path / "model_index.json").exists()):

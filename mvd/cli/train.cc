@@ -11,12 +11,16 @@
 #include <filesystem>
 #include <map>
 #include <memory>
+#include <set>
 #include <sstream>
 
+#include "mvd/base/paths.h"
+#include "mvd/cli/flags.h"
 #include "mvd/cli/option_table.h"
 #include "mvd/cli/output.h"
 #include "mvd/cli/terminal.h"
 #include "mvd/engine/bundled_models.h"
+#include "mvd/engine/model.h"
 #include "mvd/train/plan.h"
 #include "mvd/train/run_config.h"
 #include "mvd/train/train.h"
@@ -104,12 +108,31 @@ void FindModels(Config& config, bool needed) {
   for (const Option& option : ListOptions(config)) {
     if (option.reads != Reads::kModel) continue;
     std::string& model = *std::get<std::string*>(option.value);
-    if (fs::exists(model) || fs::path(model).filename() != model) continue;
+    if (PathExists(model) || fs::path(model).filename() != model) continue;
     try {
       model = FindModel(model).string();
     } catch (const Error&) {
       if (needed) throw;
     }
+  }
+}
+
+// Of several processes one speaks. A launcher's variable says which this is (mvd/train/loop/processes.h).
+bool IsFirstProcess() {
+  for (const char* name : {"RANK", "SLURM_PROCID"})
+    if (const char* value = std::getenv(name); value && std::string_view(value) != "0") return false;
+  return true;
+}
+
+// What the weight files of the models hold beyond their networks, as `generate` says it of its model.
+template <class Config>
+void TellDoubtsOfModels(Config& config) {
+  std::set<std::string> told;
+  for (const Option& option : ListOptions(config)) {
+    if (option.reads != Reads::kModel) continue;
+    const std::string& folder = *std::get<std::string*>(option.value);
+    if (!folder.empty() && PathExists(folder) && told.insert(folder).second)
+      TellDoubts(Model::Open(folder), /*strict=*/false);
   }
 }
 
@@ -122,7 +145,7 @@ std::map<std::string, std::string> TakeOutAbsentFolders(Config& config,
   for (const Option& option : ListOptions(config)) {
     if (option.reads == Reads::kNothing) continue;
     std::string& folder = *std::get<std::string*>(option.value);
-    if (folder.empty() || fs::exists(folder)) continue;
+    if (folder.empty() || PathExists(folder)) continue;
     const bool given = std::ranges::any_of(
         overrides, [&](const std::string& text) { return text.starts_with(option.key + "="); });
     if (given) throw Error(Exit::kNotFound, folder, StrCat("no such file or folder (", option.key, ")"));
@@ -234,6 +257,7 @@ template <class Config>
 Exit RunTrain(Session& session, const TrainRunOptions& o) {
   Config config = ReadRunConfig<Config>(o.file, o.overrides);
   FindModels(config, !o.dry_run);
+  if (IsFirstProcess()) TellDoubtsOfModels(config);
   if (o.dry_run) return DryRun(session, config, o);
   if (session.cancel_grace_ms) *session.cancel_grace_ms = kGraceMs;
   Line line(session.quiet);
