@@ -107,9 +107,8 @@ std::string FactorText(const ClipFactor& f) {
 std::string OursText(const Repro& repro) {
   std::string text =
       "Ours is counted on the graph that the program builds: 14 frames, batch 1, one call without guidance "
-      "(of a "
-      "decoder: a clip); no machine enters. ";
-  if (!repro.measured) return text + "Seconds on this machine: --latency.";
+      "(for a decoder: one clip). It is the same on every machine. ";
+  if (!repro.measured) return text + "`--latency` adds the seconds measured on this one.";
   const MeasuredOn& on = *repro.measured;
   return StrCat(text, "Seconds, of the same, were measured with random weights on ", on.processor,
                 ", executor ", on.executor, " in ", on.dtype, on.isa.empty() ? "" : ", instruction set ",

@@ -18,28 +18,27 @@ void RestoreBeforeUpsampler(SvdUnetConfig& c) {
 void ThirdOfFrames(SvdUnetConfig& c) { c.compression.temporal_multiscale = 3; }
 
 const PaperNote kTokenShare{
-    "The paper's FLOPs of SVD's own UNet lie above any count of its architecture, by a share linear in "
-    "tokens "
-    "whose origin it does not tell. Rows with temporal multiscaling lack it. It is not added to ours."};
+    "The paper's figure for SVD's own UNet is a little higher than any count of that architecture gives. "
+    "The difference grows in proportion to the number of tokens; the paper does not say where it comes "
+    "from. Our count does not include it. Rows with temporal multiscaling do not show it."};
 const PaperNote kFolded{
-    "Counted as the paper's figure fits: folded temporal cross-attention once for every pixel. What runs "
-    "here "
-    "evaluates it once a clip and is a little cheaper (`mobilevd cost --preset svd-512-folded`)."};
+    "Folded temporal cross-attention is counted once per pixel, which gives the paper's figure. This "
+    "program evaluates it once per clip, which costs a little less (`mobilevd cost --preset "
+    "svd-512-folded`)."};
 const PaperNote kTemporalPlace{
-    "The paper says where (behind the first down block, undone before the last up block), not by which "
-    "factor nor "
-    "whether the skip taken there is pooled too: half the frames and a pooled skip fit its figure.",
+    "The paper says where frames are pooled (behind the first down block, undone before the last up "
+    "block). It does not say by which factor, nor whether the skip connection taken there is pooled too. "
+    "Half the frames and a pooled skip connection give its figure.",
     {{"half the frames", "mobilevd-temporal"}, {"a third", "mobilevd-temporal", ThirdOfFrames}}};
 const PaperNote kSpatialPlace{
-    "Where the spatial variant gives the resolution back is open. Alone it fits better with the last "
-    "upsampler's "
-    "own convolution at full size already (the preset) than before the last up block, as the text reads "
-    "literally.",
+    "The paper's text restores the resolution before the last up block. Without temporal multiscaling, "
+    "restoring it before the last upsampler's convolution is closer to the figure, and is what the preset "
+    "does.",
     {{"before_upsampler_conv", "mobilevd-spatial"},
      {"before_up_block", "mobilevd-spatial", RestoreBeforeUpBlock}}};
 const PaperNote kBothPlace{
-    "Both multiscalings end at one point, before the last up block, as the text reads literally; here that "
-    "fits.",
+    "Both multiscalings end before the last up block, as the paper's text says. With both of them that is "
+    "the closer count.",
     {{"before_up_block", "mobilevd-spatiotemporal"},
      {"before_upsampler_conv", "mobilevd-spatiotemporal", RestoreBeforeUpsampler}}};
 const PaperNote kSurvivors{
