@@ -219,6 +219,8 @@ class LatentsTest(GenerateCase):
             failed = self.report(3, PHOTO, "-m", model, *self.SIZE, "-o", target)["failed"][0]
             self.assertEqual(failed["latents"], str(self.folder / name))
             self.assertTrue(pathlib.Path(failed["latents"]).exists())
+            self.assertIn("decoder.", failed["error"])
+            self.assertFalse(target.exists())
         weights.write_bytes(whole)
         hint = shlex.split(failed["error"].partition("decodes them: ")[2])
         subprocess.run([PROGRAM, *hint[1:]], check=True, capture_output=True, timeout=600)

@@ -1,7 +1,6 @@
 #!/usr/bin/env python3
 """The program from the outside: results, streams, exit codes, files. Usage: program_test.py PROGRAM SOURCE [unittest args]"""
 import json
-import pathlib
 import shutil
 import signal
 import subprocess
@@ -47,28 +46,6 @@ class GenerateTest(ProgramTest):
         self.expect(0, "generate", PHOTO, "-m", model, *size, "-o", self.folder / "l.safetensors")
         self.expect(0, "generate", "--from-latents", self.folder / "l.safetensors", "-m", model, "-o", self.folder / "late.md5")
         self.assertEqual((self.folder / "whole.md5").read_text(), (self.folder / "late.md5").read_text())
-
-    def test_latents_are_kept_when_decoding_fails(self):
-        model = self.tiny_model()
-        (model / "vae" / "diffusion_pytorch_model.safetensors").rename(self.folder / "vae.safetensors")
-        # A file that has the encoder's tensors and lacks the decoder's.
-        data = (self.folder / "vae.safetensors").read_bytes()
-        size = int.from_bytes(data[:8], "little")
-        header = json.loads(data[8:8 + size])
-        kept, body, offset = {}, b"", 0
-        for name, entry in header.items():
-            if name.startswith("__") or name.startswith("decoder."):
-                continue
-            begin, end = entry["data_offsets"]
-            body += data[8 + size + begin:8 + size + end]
-            kept[name] = {**entry, "data_offsets": [offset, offset + end - begin]}
-            offset += end - begin
-        text = json.dumps(kept).encode()
-        (model / "vae" / "diffusion_pytorch_model.safetensors").write_bytes(len(text).to_bytes(8, "little") + text + body)
-        target = self.folder / "a.mp4"
-        self.fails(3, "decoder.", "generate", PHOTO, "-m", model, "--height", 64, "--width", 96, "--frames", 2, "--steps", 1, "-o", target)
-        self.assertFalse(target.exists())
-        self.assertTrue(pathlib.Path(str(target) + ".latents.safetensors").exists())
 
     def test_batch_goes_on_after_a_failure(self):
         pictures = self.folder / "in"
