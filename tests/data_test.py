@@ -265,6 +265,35 @@ class PrepareTest(ProgramTest):
         self.prepare(0, "--shard-size", 1, "--force")  # and sweeps what the killed one left
         self.assertEqual([p.name for p in self.out.iterdir() if p.name.startswith(".")], [])
 
+    def listed(self):
+        """The shards that shards.json names."""
+        path = self.out / "shards.json"
+        return {shard["file"] for shard in json.loads(path.read_text())["shards"]} if path.exists() else set()
+
+    def test_a_later_run_removes_what_a_killed_one_had_published(self):
+        """Killed between moving the shards and the end: whether or not shards.json names the new set already."""
+        shim = pathlib.Path(PROGRAM).resolve().parent / "tests/faults/libmvd_fault_shim.so"
+        moving(self.clips / "a.mp4", seconds=4.2)
+        command = [PROGRAM, "data", "prepare", self.clips, "-o", self.out, *SMALL, "--shard-size", "1", "-q", "-t", "1"]
+        # Syncs come before shards.json takes its name and after it.
+        for force, fault in (([], "rename"), (["--force"], "fsync")):
+            unlisted, number, killed = 0, 0, True
+            while killed:
+                number += 1
+                shutil.rmtree(self.out, ignore_errors=True)
+                if force:
+                    self.prepare(0, "--shard-size", 1)
+                else:
+                    self.out.mkdir()
+                (self.out / "shard-cats.tar").write_text("mine")
+                env = {**os.environ, "LD_PRELOAD": str(shim), "MVD_FAULT": f"{fault}:{number}:KILL"}
+                killed = subprocess.run([*command, *force], env=env, stderr=subprocess.DEVNULL).returncode != 0
+                found = {p.name for p in self.out.glob("shard-0*")}
+                unlisted += found != self.listed()
+                self.prepare(0, "--shard-size", 1, *(["--force"] if self.listed() else []))
+                self.assertEqual({p.name for p in self.out.iterdir()}, self.listed() | {"shards.json", "shard-cats.tar"})
+            self.assertGreater(unlisted, 0, (force, fault))  # else this test tests nothing
+
     def test_synth_replaces_only_its_own_files_and_by_force_alone(self):
         synth = ["data", "synth", "-q", "-n", 1, "--height", 48, "--width", 64, "--frames", 2, "--format", "y4m", "-o", self.out]
         self.out.mkdir()

@@ -4,8 +4,7 @@
 #include "mvd/base/file_error.h"
 #include "mvd/base/paths.h"
 #include "mvd/data/shard_source.h"
-#include "mvd/io/content_hash.h"
-#include "mvd/io/mapped_file.h"
+#include "mvd/prepare/abandoned_sets.h"
 
 namespace mvd {
 namespace fs = std::filesystem;
@@ -20,15 +19,6 @@ std::vector<ShardFile> OldShards(const fs::path& folder, bool force) {
   } catch (const Error& error) {
     ThrowUsage(error.what(), "; not a list that data prepare wrote, so nothing in this folder is replaced");
   }
-}
-
-bool IsUnchanged(const ShardFile& shard) {
-  std::error_code code;
-  if (!fs::is_regular_file(shard.path, code) || fs::file_size(shard.path, code) != shard.bytes || code)
-    return false;
-  const MappedFile file = MappedFile::Open(shard.path);
-  return ContentHash({reinterpret_cast<const char*>(file.bytes().data()), file.bytes().size()}) ==
-         shard.xxh128;
 }
 
 // Folders of `path` that do not exist, the outermost first.

@@ -2,17 +2,17 @@
 
 #include <archive.h>
 #include <archive_entry.h>
-#include <signal.h>
 
-#include <cerrno>
 #include <cstdio>
 
 #include "mvd/base/error.h"
 #include "mvd/base/file_error.h"
 #include "mvd/base/move_file.h"
+#include "mvd/base/process_end.h"
 #include "mvd/data/shard_source.h"
 #include "mvd/io/content_hash.h"
 #include "mvd/io/mapped_file.h"
+#include "mvd/prepare/abandoned_sets.h"
 
 namespace mvd {
 namespace fs = std::filesystem;
@@ -32,14 +32,6 @@ std::string Numbered(const char* format, int64_t number) {
 }
 
 std::string ShardName(int64_t number) { return Numbered("shard-%06lld.tar", number); }
-
-// ".shards.new.4711-0123456789abcdef.part" of a process that is no more.
-bool IsAbandoned(const fs::path& path) {
-  int process = 0, end = 0;
-  const std::string name = path.filename().string();
-  if (std::sscanf(name.c_str(), ".shards.new.%d-%*16[0-9a-f].part%n", &process, &end) != 1) return false;
-  return size_t(end) == name.size() && process > 0 && ::kill(process, 0) != 0 && errno == ESRCH;
-}
 
 // Of `count` numbers in a row whose names are all free.
 int64_t FirstFreeNumber(const fs::path& folder, int64_t count) {
@@ -77,12 +69,8 @@ struct ShardWriter::Open {
 };
 
 ShardWriter::ShardWriter(fs::path folder, int64_t shard_bytes)
-    : folder_(std::move(folder)), shard_bytes_(shard_bytes), staging_(folder_ / "shards.new", Replace::kYes) {
-  std::error_code code;
-  for (const auto& entry : fs::directory_iterator(folder_, code)) {
-    std::error_code ignored;  // another writer may sweep too
-    if (IsAbandoned(entry.path())) fs::remove_all(entry.path(), ignored);
-  }
+    : folder_(std::move(folder)), shard_bytes_(shard_bytes), staging_(folder_ / kStagingName, Replace::kYes) {
+  RemoveAbandonedSets(folder_);
 }
 ShardWriter::~ShardWriter() = default;
 
@@ -125,34 +113,48 @@ void ShardWriter::Close() {
   open_.reset();
 }
 
-// Moves the shards to their names in the folder and enters these in the list. Returns the new paths.
+// Gives the shards their names in the folder, and writes shards.json into the hidden folder: from here on, if
+// this process is killed, it says which files of the folder are from here (RemoveAbandonedSets). Returns its
+// text.
+std::string ShardWriter::WriteLists(nlohmann::json about) {
+  const int64_t first = FirstFreeNumber(folder_, shards());
+  ContentDigest digest;
+  for (int64_t i = 0; i < shards(); ++i) {
+    list_[size_t(i)]["file"] = ShardName(first + i);
+    digest.AddText(list_[size_t(i)]["xxh128"].get<std::string>());
+  }
+  about["format"] = kShardsFormat;
+  about["hash"] = digest.Hex();
+  about["shards"] = list_;
+  KeepReplacedList(folder_, staging_.temporary());
+  const std::string text = about.dump(1, ' ', false, nlohmann::json::error_handler_t::replace) + "\n";
+  WriteFile(staging_.temporary() / kShardsFile, text);
+  return text;
+}
+
+// Moves the shards to their names in the folder. Returns the new paths.
 std::vector<fs::path> ShardWriter::Publish() {
   std::vector<fs::path> published;
-  const int64_t first = FirstFreeNumber(folder_, shards());
   for (int64_t i = 0; i < shards(); ++i) {
-    const fs::path from = staging_.temporary() / ShardName(i), to = folder_ / ShardName(first + i);
+    const fs::path to = folder_ / list_[size_t(i)]["file"].get<std::string>();
     std::error_code code;
-    if (const int reason = MoveWithoutReplacing(from, to)) {
+    if (const int reason = MoveWithoutReplacing(staging_.temporary() / ShardName(i), to)) {
       for (const fs::path& path : published) fs::remove(path, code);
       ThrowUnwritable(to.string(), reason);
     }
     published.push_back(to);
-    list_[size_t(i)]["file"] = to.filename().string();
   }
   return published;
 }
 
 void ShardWriter::Finish(nlohmann::json about) {
   if (open_) Close();
-  ContentDigest digest;
-  for (const nlohmann::json& shard : list_) digest.AddText(shard["xxh128"].get<std::string>());
+  const std::string list = WriteLists(std::move(about));
+  // A signal that ends the process from now on leaves the lists to the next run, as a kill does.
+  ForgetTemporary(WhileProcessGoesOn(), staging_.temporary());
   const std::vector<fs::path> published = Publish();
-  about["format"] = kShardsFormat;
-  about["hash"] = digest.Hex();
-  about["shards"] = list_;
   try {
-    WriteFile(folder_ / kShardsFile,
-              about.dump(1, ' ', false, nlohmann::json::error_handler_t::replace) + "\n");
+    WriteFile(folder_ / kShardsFile, list);
   } catch (...) {
     std::error_code code;
     for (const fs::path& path : published) fs::remove(path, code);

@@ -24,7 +24,7 @@ struct ShardSampleContent {
 class ShardWriter {
  public:
   // `shard_bytes`: a shard is closed once it holds that many bytes of pixels, or more. Removes what writers
-  // of processes that were killed left in `folder`. Error(kNotFound) without `folder`.
+  // of processes that were killed left in `folder` (abandoned_sets.h). Error(kNotFound) without `folder`.
   ShardWriter(std::filesystem::path folder, int64_t shard_bytes);
   ~ShardWriter();
   ShardWriter(const ShardWriter&) = delete;
@@ -43,6 +43,7 @@ class ShardWriter {
   struct Open;
   void AddMember(const std::string& name, const void* data, size_t size);
   void Close();
+  std::string WriteLists(nlohmann::json about);
   std::vector<std::filesystem::path> Publish();
 
   std::filesystem::path folder_;
