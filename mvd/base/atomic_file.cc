@@ -80,9 +80,12 @@ AtomicPath::~AtomicPath() {
   const auto lock = WhileProcessGoesOn();
   ForgetTemporary(lock, temporary_);
   if (done_ || ::unlink(temporary_.c_str()) == 0) return;
-  try {
-    RemoveAll(temporary_);
-  } catch (const std::exception&) {  // no memory is left, or no permission
+  for (int attempt = 0; attempt < 2; ++attempt) {
+    try {
+      RemoveAll(temporary_);
+      return;
+    } catch (const std::exception&) {  // no permission; or no memory, of which there may be more now
+    }
   }
 }
 

@@ -3,6 +3,7 @@
 #include <time.h>
 
 #include <exception>
+#include <new>
 #include <set>
 #include <utility>
 
@@ -69,6 +70,26 @@ std::vector<std::string> PrepareToEnd() {
   state.temporaries_mutex.lock();  // for good
   RemoveTemporaries(state.temporaries);
   return failures;
+}
+
+bool CleanUpIfOutOfMemory() noexcept {
+  try {
+    const std::exception_ptr exception = std::current_exception();
+    if (!exception) return false;
+    std::rethrow_exception(exception);
+  } catch (const std::bad_alloc&) {
+  } catch (...) {
+    return false;
+  }
+  State& state = Get();
+  // Not waited for: this thread may have it.
+  const std::unique_lock<std::mutex> lock(state.temporaries_mutex, std::try_to_lock);
+  if (!lock.owns_lock()) return true;
+  try {
+    RemoveTemporaries(state.temporaries);
+  } catch (const std::bad_alloc&) {
+  }
+  return true;
 }
 
 std::unique_lock<std::mutex> WhileProcessGoesOn() {

@@ -34,6 +34,10 @@ class LastAct {
 // Call once, and end the process.
 std::vector<std::string> PrepareToEnd();
 
+// For a terminate handler: whether it was called because a destructor found no memory (nlohmann's for JSON
+// allocates). If so, the temporary files that are open have been removed, as far as that can be done.
+bool CleanUpIfOutOfMemory() noexcept;
+
 // Temporary files and folders to be removed if the process is told to end. The caller holds the lock, so that
 // a file and its entry come and go together; it is never given back once the process is ending.
 std::unique_lock<std::mutex> WhileProcessGoesOn();

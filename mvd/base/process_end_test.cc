@@ -44,6 +44,20 @@ class ProcessEndTest : public testing::Test {
   fs::path folder_;
 };
 
+// A destructor that allocates cannot say that there is no memory: std::terminate is called.
+TEST_F(ProcessEndTest, WithoutMemoryInADestructorNothingIsLeft) {
+  const auto ends_with = [&](const auto& destructor) {
+    return InProcess([&] {
+      std::set_terminate([] { std::_Exit(CleanUpIfOutOfMemory() ? 5 : 1); });
+      AtomicFile open(folder_ / "open", Replace::kNo);
+      [&]() noexcept { destructor(); }();
+    });
+  };
+  EXPECT_EQ(ends_with([] { throw std::bad_alloc(); }), 5);
+  EXPECT_TRUE(Left().empty());
+  EXPECT_EQ(ends_with([] { throw std::runtime_error("another"); }), 1);
+}
+
 TEST_F(ProcessEndTest, ActsRunOnceAndTheirWorkStays) {
   const int code = InProcess([&] {
     int runs = 0;

@@ -3,11 +3,14 @@
 
 #include <CLI/CLI.hpp>
 #include <cstdio>
+#include <cstdlib>
+#include <exception>
 #include <new>
 #include <span>
 #include <system_error>
 
 #include "mvd/base/file_error.h"
+#include "mvd/base/process_end.h"
 #include "mvd/base/thread_limits.h"
 #include "mvd/cli/command.h"
 #include "mvd/cli/help.h"
@@ -127,6 +130,11 @@ Exit Guarded(int argc, char** argv, Session& session) {
 }  // namespace mvd::cli
 
 int main(int argc, char** argv) {
+  std::set_terminate([] {
+    if (!mvd::CleanUpIfOutOfMemory()) std::abort();
+    std::fputs("mobilevd: out of memory\n", stderr);
+    std::_Exit(int(mvd::Exit::kOutOfMemory));
+  });
   mvd::WaitBriefly(argv);
   // Weights of one stage are freed before the next begins: large blocks come straight from the system and go
   // back to it, where glibc would raise its own limit and keep them.

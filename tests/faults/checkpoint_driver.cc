@@ -4,14 +4,21 @@
 
 #include <cstdio>
 #include <cstdlib>
+#include <exception>
 #include <new>
 #include <vector>
 
 #include "mvd/base/file_error.h"
+#include "mvd/base/process_end.h"
 #include "mvd/train/checkpoint.h"
 
 int main(int argc, char** argv) {
   if (argc != 3) return int(mvd::Exit::kUsage);
+  std::set_terminate([] {
+    if (!mvd::CleanUpIfOutOfMemory()) std::abort();
+    std::fputs("mobilevd: out of memory\n", stderr);
+    std::_Exit(int(mvd::Exit::kOutOfMemory));
+  });
   try {
     const std::vector<float> values(10000, float(std::atoi(argv[2])));
     mvd::CheckpointContent content;

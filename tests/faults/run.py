@@ -33,7 +33,7 @@ KINDS = {
     "create": ("EACCES", {10}),
 }
 # How many N of a kind the short form tries, of all that there are.
-SHORT = {"alloc": 2, "write": 1, "fsync": 1, "rename": 1, "create": 1}
+SHORT = {"alloc": 3, "write": 1, "fsync": 1, "rename": 1, "create": 1}
 # With --full: how often each scenario is killed at a random time while it works.
 RANDOM_KILLS = 34
 
@@ -62,6 +62,10 @@ class Loops:
         self.counts = {"faults": 0, "kills": 0, "limits": 0}
         self.problems = []
 
+    def fail(self, problem):
+        print(f"FAILED {problem}", flush=True)
+        self.problems.append(problem)
+
     def run(self, command, folder, fault=None, limit=None, counts=None):
         env = {**os.environ, "HOME": str(self.work), "TMPDIR": str(folder)}
         mark = folder.parent / (folder.name + ".mark")
@@ -76,6 +80,10 @@ class Loops:
         happened = mark.exists()
         mark.unlink(missing_ok=True)
         return result, happened
+
+    def totals(self):
+        return (f"{self.counts['faults']} faults, {self.counts['kills']} kills, {self.counts['limits']} memory limits: "
+                f"{len(self.problems)} problems")
 
     def scenarios(self):
         o, work = self.options, self.work
@@ -144,15 +152,15 @@ class Loops:
         if isinstance(scenario.after, dict) and not whole:
             whole = self.whole_folder(scenario, folder / scenario.target, killed)
         if not whole:
-            self.problems.append(f"{what}: {scenario.target} is neither old nor new: {found}")
+            self.fail(f"{what}: {scenario.target} is neither old nor new: {found}")
         foreign = [n for n in names if n != scenario.target and n not in scenario.beside and not (killed and n.endswith(".part"))]
         if foreign:
-            self.problems.append(f"{what}: left behind: {foreign}")
+            self.fail(f"{what}: left behind: {foreign}")
         for name in scenario.beside:
             if name.endswith(".safetensors") and (folder / name).exists():
                 data = (folder / name).read_bytes()
                 if "latents" not in json.loads(data[8:8 + int.from_bytes(data[:8], "little")]):
-                    self.problems.append(f"{what}: {name} is damaged")
+                    self.fail(f"{what}: {name} is damaged")
 
     def whole_folder(self, scenario, folder, killed):
         """Folders that grow file by file: what is listed is whole, what is not is not taken for something."""
@@ -175,7 +183,7 @@ class Loops:
         what = f"{scenario.name}, {kind} {n} {errno}"
         if happened and errno == "KILL":
             if result.returncode != -signal.SIGKILL:
-                self.problems.append(f"{what}: was not killed: {result.returncode}")
+                self.fail(f"{what}: was not killed: {result.returncode}")
             self.counts["kills"] += 1
             self.check(scenario, folder, what, killed=True)
         elif happened:
@@ -186,7 +194,7 @@ class Loops:
                 result.returncode == 0 and snapshot(folder / scenario.target) == scenario.after)
             lines = [line for line in result.stderr.splitlines() if line.startswith("mobilevd: ")]
             if not fine or "internal error" in result.stderr or (result.returncode and len(lines) != 1):
-                self.problems.append(f"{what}: exit {result.returncode}: {result.stderr.strip()[-300:]}")
+                self.fail(f"{what}: exit {result.returncode}: {result.stderr.strip()[-300:]}")
             self.check(scenario, folder, what)
         shutil.rmtree(folder)
         return happened
@@ -197,7 +205,7 @@ class Loops:
         most = self.options.most if self.options.full else SHORT[kind]
         if calls <= most:
             return list(every)
-        ends = most // 4
+        ends = most // (4 if self.options.full else 2)
         return sorted({*every[:ends], *every[calls - ends:], *random.Random(19).sample(every, most - 2 * ends)})
 
     def faults(self, scenario, pool):
@@ -239,7 +247,7 @@ class Loops:
                 self.counts["limits"] += 1
                 lines = result.stderr.strip().splitlines()
                 if result.returncode not in (0, 5) or (result.returncode == 5 and len(lines) != 1):
-                    self.problems.append(f"{scenario.name}, limit {int(limit)}: exit {result.returncode}: {lines[-3:]}")
+                    self.fail(f"{scenario.name}, limit {int(limit)}: exit {result.returncode}: {lines[-3:]}")
                 self.check(scenario, folder, f"{scenario.name}, limit {int(limit)}")
             shutil.rmtree(folder)
             if loaded and result.returncode == 0:
@@ -259,6 +267,7 @@ class Loops:
                     self.kill_at_random(scenario, RANDOM_KILLS)
                 if not options.kind and (options.full or scenario.name == "checkpoint"):
                     self.limits(scenario)
+                print(f"{scenario.name}: so far {self.totals()}", flush=True)
         shutil.rmtree(self.work)
 
 
@@ -276,10 +285,7 @@ def main():
     options.shim, options.driver = built / "libmvd_fault_shim.so", built / "mvd_checkpoint_driver"
     loops = Loops(options)
     loops.all()
-    for problem in loops.problems:
-        print(f"FAILED {problem}")
-    print(f"{loops.counts['faults']} faults, {loops.counts['kills']} kills, {loops.counts['limits']} memory limits: "
-          f"{len(loops.problems)} problems")
+    print(loops.totals())
     sys.exit(1 if loops.problems else 0)
 
 
