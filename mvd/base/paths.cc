@@ -1,13 +1,30 @@
 #include "mvd/base/paths.h"
 
+#include <dirent.h>
+#include <unistd.h>
+
 #include <algorithm>
 #include <cerrno>
+#include <memory>
 
 #include "mvd/base/file_error.h"
 #include "mvd/base/process_end.h"
 
 namespace mvd {
 namespace fs = std::filesystem;
+namespace {
+
+struct CloseFolder {
+  void operator()(DIR* folder) const { ::closedir(folder); }
+};
+
+// And not a link to one.
+bool IsFolderItself(const fs::path& path) {
+  struct stat status {};
+  return ::lstat(path.c_str(), &status) == 0 && S_ISDIR(status.st_mode);
+}
+
+}  // namespace
 
 std::optional<struct stat> StatOf(const fs::path& path) {
   struct stat status {};
@@ -44,22 +61,33 @@ std::string_view FileKind(mode_t mode) {
   return "a device";
 }
 
+// By readdir: libstdc++'s iterators end the process where they find no memory.
 std::vector<fs::path> ListFolder(const fs::path& folder) {
-  std::error_code code;
+  const std::unique_ptr<DIR, CloseFolder> open(::opendir(folder.c_str()));
+  if (!open) ThrowUnreadable(folder.string(), errno);
   std::vector<fs::path> entries;
-  for (fs::directory_iterator it(folder, code), end; !code && it != end; it.increment(code))
-    entries.push_back(it->path());
-  if (code) ThrowUnreadable(folder.string(), code.value());
+  for (;;) {
+    errno = 0;
+    const dirent* const entry = ::readdir(open.get());
+    if (!entry && errno) ThrowUnreadable(folder.string(), errno);
+    if (!entry) break;
+    const std::string_view name(entry->d_name);
+    if (name != "." && name != "..") entries.push_back(folder / name);
+  }
   std::ranges::sort(entries);
   return entries;
 }
 
 std::vector<fs::path> ListTree(const fs::path& folder) {
-  std::error_code code;
   std::vector<fs::path> files;
-  for (fs::recursive_directory_iterator it(folder, code), end; !code && it != end; it.increment(code))
-    if (it->is_regular_file(code) && !code) files.push_back(it->path());
-  if (code) ThrowUnreadable(folder.string(), code.value());
+  for (const fs::path& entry : ListFolder(folder)) {
+    if (IsFolderItself(entry)) {
+      const std::vector<fs::path> below = ListTree(entry);
+      files.insert(files.end(), below.begin(), below.end());
+    } else if (IsRegularFile(entry)) {
+      files.push_back(entry);
+    }
+  }
   std::ranges::sort(files);
   return files;
 }
@@ -81,9 +109,11 @@ void MakeFolders(const fs::path& folder) {
 }
 
 void RemoveAll(const fs::path& path) {
-  std::error_code code;
-  fs::remove_all(path, code);
-  if (code) ThrowUnwritable(path.string(), code.value());
+  const bool folder = IsFolderItself(path);
+  if (folder)
+    for (const fs::path& entry : ListFolder(path)) RemoveAll(entry);
+  const int failed = folder ? ::rmdir(path.c_str()) : ::unlink(path.c_str());
+  if (failed && errno != ENOENT && errno != ENOTDIR) ThrowUnwritable(path.string(), errno);
 }
 
 }  // namespace mvd
