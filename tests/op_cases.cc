@@ -241,9 +241,29 @@ void Pools(Cases& cases) {
   add("wide", {1, 5, 1, 4, 3}, "frames=3, height=2, width=5");
 }
 
-void Rearrangements(Cases& cases) {
+// Random flows leave the frame on all sides; a sixth of the diagonal, which most of theirs are, stays inside.
+void Warps(Cases& cases) {
+  const auto add = [&](const std::string& name, const Shape& x, const Shape& flow, const Shape& weight,
+                       const Shape& other) {
+    std::string text = Input("x", x) + Input("f", flow), inputs = "x, d";
+    if (weight.rank() || other.rank()) inputs += weight.rank() ? ", w" : ", _";
+    if (weight.rank()) text += Input("w", weight);
+    if (other.rank()) text += Input("o", other), inputs += ", o";
+    cases.Add("Warp/" + name, text + "d = Affine(f) {scale=0.15}\ny = Warp(" + inputs + ")\n").f32_only =
+        true;
+  };
+  add("same_size", {1, 1, 7, 9, 3}, {1, 1, 7, 9, 2}, {}, {});
+  add("small_flow", {2, 1, 11, 9, 3}, {2, 3, 3, 4, 2}, {}, {});
+  add("large_flow", {1, 1, 3, 4, 2}, {1, 2, 7, 9, 2}, {}, {});
+  add("picture_per_frame", {2, 3, 5, 6, 5}, {2, 3, 5, 6, 2}, {}, {});
+  add("weight", {1, 1, 8, 6, 3}, {1, 2, 4, 3, 2}, {1, 2, 2, 3, 1}, {});
+  add("other", {1, 1, 8, 6, 3}, {1, 2, 4, 3, 2}, {}, {1, 2, 4, 2, 3});
+  add("all", {2, 1, 9, 7, 3}, {2, 2, 3, 4, 2}, {2, 2, 9, 7, 1}, {2, 2, 5, 3, 3});
+}
+
+void Broadcasts(Cases& cases, const std::string& op) {
   const auto add = [&](const std::string& name, const Shape& a, const Shape& b) {
-    cases.Add("Add/" + name, Input("a", a) + Input("b", b) + "y = Add(a, b)\n");
+    cases.Add(op + "/" + name, Input("a", a) + Input("b", b) + "y = " + op + "(a, b)\n");
   };
   add("same", {2, 3, 3, 5, 7}, {2, 3, 3, 5, 7});
   add("channels", {2, 3, 3, 5, 7}, {1, 1, 1, 1, 7});
@@ -253,6 +273,9 @@ void Rearrangements(Cases& cases) {
   add("number", {2, 3, 3, 5, 7}, {1, 1, 1, 1, 1});
   add("one_channel", {2, 3, 3, 5, 7}, {2, 3, 3, 5, 1});
   add("both_ways", {2, 1, 3, 1, 4}, {1, 5, 1, 7, 1});
+}
+
+void Rearrangements(Cases& cases) {
   for (int axis = 0; axis < 5; ++axis) {
     const std::string name = "axis_" + std::to_string(axis);
     const std::string attrs = "{axis=" + std::to_string(axis);
@@ -298,6 +321,9 @@ std::vector<OpCase> RandomCases() {
   Attentions(cases);
   PointwiseOps(cases);
   Pools(cases);
+  Warps(cases);
+  Broadcasts(cases, "Add");
+  Broadcasts(cases, "Multiply");
   Rearrangements(cases);
   return std::move(cases.list);
 }

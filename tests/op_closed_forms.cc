@@ -190,6 +190,8 @@ void Rearrangements(Cases& cases) {
     cases.Add(name, "a = Input {shape=(" + a + ")}\nb = Input {shape=(" + b + ")}\ny = " + y + "\n",
               {{"a", std::move(va)}, {"b", std::move(vb)}}, std::move(expected));
   };
+  add("Multiply/channels", "1,1,1,2,2", "1,1,1,1,2", {1, 2, 3, 4}, {10, 100}, {10, 200, 30, 400},
+      "Multiply(a, b)");
   add("Add/vector", "1,1,1,2,2", "1,1,1,1,2", {1, 2, 3, 4}, {10, 20}, {11, 22, 13, 24});
   add("Add/outer", "1,1,2,1,1", "1,1,1,3,1", {1, 2}, {10, 20, 30}, {11, 21, 31, 12, 22, 32});
   add("Concat/channels", "1,1,1,2,1", "1,1,1,2,2", {1, 2}, {3, 4, 5, 6}, {1, 3, 4, 2, 5, 6},
@@ -213,6 +215,24 @@ void Rearrangements(Cases& cases) {
       {0, 0, 1, 1, 0, 0, 1, 1, 2, 2, 3, 3, 2, 2, 3, 3});
 }
 
+// Pictures of 3x4 pixels, whose diagonal is 5: a flow of 0.2 reads one pixel further.
+void Warps(Cases& cases) {
+  const std::string text =
+      "x = Input {shape=(1,1,3,4,1)}\nf = Input {shape=(1,1,1,1,2)}\nw = Input {shape=(1,1,1,1,1)}\n"
+      "o = Input {shape=(1,1,1,1,1)}\n";
+  const Floats picture{0, 1, 2, 3, 4, 5, 6, 7, 8, 9, 10, 11};
+  const auto add = [&](const std::string& name, const std::string& inputs, Floats flow, Floats expected) {
+    cases.Add("Warp/" + name, text + "y = Warp(" + inputs + ")\n",
+              {{"x", picture}, {"f", std::move(flow)}, {"w", {0.25f}}, {"o", {100}}}, std::move(expected));
+    cases.list.back().f32_only = true;
+  };
+  add("right", "x, f", {0.2f, 0}, {1, 2, 3, 3, 5, 6, 7, 7, 9, 10, 11, 11});
+  add("half_up", "x, f", {0, -0.1f}, {0, 1, 2, 3, 2, 3, 4, 5, 6, 7, 8, 9});
+  add("weight", "x, f, w", {0, 0}, {0, .25f, .5f, .75f, 1, 1.25f, 1.5f, 1.75f, 2, 2.25f, 2.5f, 2.75f});
+  add("far_with_other", "x, f, w, o", {10, 10},
+      {77.75f, 77.75f, 77.75f, 77.75f, 77.75f, 77.75f, 77.75f, 77.75f, 77.75f, 77.75f, 77.75f, 77.75f});
+}
+
 }  // namespace
 
 std::vector<OpCase> ClosedFormCases() {
@@ -222,6 +242,7 @@ std::vector<OpCase> ClosedFormCases() {
   Attentions(cases);
   PointwiseOps(cases);
   Rearrangements(cases);
+  Warps(cases);
   return std::move(cases.list);
 }
 

@@ -44,6 +44,7 @@ int64_t NodeFlops(const Graph& graph, ValueId id) {
     case Op::kGeglu:
     case Op::kAffine:
     case Op::kAdd:
+    case Op::kMultiply:
     case Op::kBlend:
     case Op::kConcat:
     case Op::kSlice:
@@ -51,6 +52,7 @@ int64_t NodeFlops(const Graph& graph, ValueId id) {
     case Op::kReshape:
     case Op::kResizeNearest:
     case Op::kMaxPool:
+    case Op::kWarp:
     case Op::kTimestep:
       return 0;
   }

@@ -46,6 +46,7 @@ Step MakeStep(Program& program, ValueId id) {
     case Op::kGeglu:
     case Op::kAffine:
     case Op::kAdd:
+    case Op::kMultiply:
     case Op::kBlend:
     case Op::kTimestep:
     case Op::kFrameIndices:
@@ -57,6 +58,8 @@ Step MakeStep(Program& program, ValueId id) {
     case Op::kResizeNearest:
     case Op::kMaxPool:
       return cpu::MakeRearrange(program, id);
+    case Op::kWarp:
+      return cpu::MakeWarp(program, id);
     case Op::kInput:
     case Op::kWeight:
     case Op::kWeightProduct:

@@ -48,7 +48,9 @@ std::vector<DType> ChooseTypes(const Graph& graph, DType dtype) {
   const std::vector<int> uses = CountUses(graph);
   for (size_t i = 0; i < graph.nodes.size(); ++i) {
     const Node& node = graph.nodes[i];
-    bool f32 = IsConstant(node) || node.op == Op::kTimestep || node.op == Op::kFrameIndices;
+    // Where a picture is read must be exact to a part of a pixel.
+    bool f32 = IsConstant(node) || node.op == Op::kMultiply || node.op == Op::kWarp ||
+               node.op == Op::kTimestep || node.op == Op::kFrameIndices;
     f32 = f32 || (stream[i] && MakesStream(node.op));
     if (node.op == Op::kInput) f32 = IsVector(node.shape) && DimsOf(node.shape).t == 1;
     if (MakesVectors(node.op) && IsVector(node.shape)) {
@@ -96,6 +98,9 @@ std::optional<DType> Required(const Graph& graph, const Node& node, size_t i, DT
     case Op::kAttention:
     case Op::kGeglu:
       return out;
+    case Op::kMultiply:
+    case Op::kWarp:
+      return DType::kF32;
     case Op::kConcat:
     case Op::kSlice:  // copies convert
     case Op::kAffine:

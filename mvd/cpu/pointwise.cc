@@ -182,6 +182,7 @@ Step MakePointwise(Program& program, ValueId id) {
   if (node.op == Op::kActivation) {
     return WithTypes(in, out, [&]<class E, class O>(E, O) { return MakeActivation<E, O>(program, id); });
   }
+  if (node.op == Op::kMultiply) return MakeMultiply(program, id);
   if (node.op == Op::kAdd) return WithType(out, [&]<class E>(E) { return MakeAdd<E>(program, id); });
   if (in != out) return MakeCast(program, id);
   return WithType(out, [&]<class E>(E) { return MakeMap<E>(program, id); });

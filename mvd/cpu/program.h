@@ -65,6 +65,8 @@ Step MakeAttention(Program& program, ValueId id);
 Step MakePointwise(Program& program,
                    ValueId id);  // Activation, Geglu, Affine, Add, Blend, Timestep, FrameIndices
 Step MakeRearrange(Program& program, ValueId id);  // Concat, Slice, Expand, Reshape, ResizeNearest, MaxPool
+Step MakeWarp(Program& program, ValueId id);
+Step MakeMultiply(Program& program, ValueId id);
 // Any op by the reference's definition, slowly: for shapes that no model has. Allocates while it runs.
 Step MakeByReference(Program& program, ValueId id);
 

@@ -42,6 +42,7 @@ Tensor EvaluateNode(const Node& node, const std::vector<const Tensor*>& in, cons
       reference::Pointwise(node, in, out);
       break;
     case Op::kAdd:
+    case Op::kMultiply:
     case Op::kExpand:
       reference::Broadcast(node, in, out);
       break;
@@ -51,6 +52,9 @@ Tensor EvaluateNode(const Node& node, const std::vector<const Tensor*>& in, cons
     case Op::kResizeNearest:
     case Op::kMaxPool:
       reference::Rearrange(node, in, out);
+      break;
+    case Op::kWarp:
+      reference::Warp(in, out);
       break;
   }
   return out;

@@ -25,7 +25,8 @@ void Attention(const Node& node, const Inputs& in, const Threads& threads, Tenso
 
 // Activation, Affine, Geglu, Blend, Timestep, FrameIndices
 void Pointwise(const Node& node, const Inputs& in, Tensor& out);
-void Broadcast(const Node& node, const Inputs& in, Tensor& out);  // Add, Expand
+void Broadcast(const Node& node, const Inputs& in, Tensor& out);  // Add, Multiply, Expand
+void Warp(const Inputs& in, Tensor& out);
 void Rearrange(const Node& node, const Inputs& in, Tensor& out);  // Concat, Slice, Reshape, ResizeNearest
 
 }  // namespace mvd::reference

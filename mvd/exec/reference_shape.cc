@@ -148,7 +148,8 @@ void Pointwise(const Node& node, const Inputs& in, Tensor& out) {
 void Broadcast(const Node& node, const Inputs& in, Tensor& out) {
   ForEach(out, [&](size_t index, const Shape& at) {
     const float a = Broadcasted(*in[0], at);
-    out.f32()[index] = node.op == Op::kAdd ? a + Broadcasted(*in[1], at) : a;
+    const float b = node.op == Op::kExpand ? 0 : Broadcasted(*in[1], at);
+    out.f32()[index] = node.op == Op::kMultiply ? a * b : a + b;
   });
 }
 

@@ -121,6 +121,14 @@ ValueId Builder::Affine(ValueId x, double scale, double shift) {
 }
 ValueId Builder::Add(ValueId a, ValueId b) { return Make(Op::kAdd, Path("add"), {a, b}, NoAttrs{}); }
 
+ValueId Builder::Multiply(ValueId a, ValueId b) {
+  return Make(Op::kMultiply, Path("multiply"), {a, b}, NoAttrs{});
+}
+
+ValueId Builder::Warp(ValueId x, ValueId flow, ValueId weight, ValueId other) {
+  return Make(Op::kWarp, Path("warp"), {x, flow, weight, other}, NoAttrs{});
+}
+
 ValueId Builder::Attention(ValueId q, ValueId k, ValueId v, int64_t heads, double scale, Axis axis) {
   return Make(Op::kAttention, Path("attention"), {q, k, v},
               AttentionAttrs{.heads = heads, .scale = scale, .axis = axis});

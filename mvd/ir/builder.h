@@ -52,6 +52,9 @@ class Builder {
   ValueId Geglu(ValueId x);
   ValueId Affine(ValueId x, double scale, double shift);
   ValueId Add(ValueId a, ValueId b);
+  ValueId Multiply(ValueId a, ValueId b);
+  // kNoValue: no weight, no other.
+  ValueId Warp(ValueId x, ValueId flow, ValueId weight = kNoValue, ValueId other = kNoValue);
   ValueId Attention(ValueId q, ValueId k, ValueId v, int64_t heads, double scale, Axis axis);
   ValueId Concat(const std::vector<ValueId>& parts, int64_t axis);
   ValueId Slice(ValueId x, int64_t axis, int64_t start, int64_t size);

@@ -105,6 +105,20 @@ Shape BroadcastShape(const Rule& rule, const Shape& a, const Shape& b) {
   return {one(x.b, y.b), one(x.t, y.t), one(x.h, y.h), one(x.w, y.w), one(x.c, y.c)};
 }
 
+Shape WarpShape(const Rule& rule) {
+  const Dims x = DimsOf(rule.in[0]), flow = DimsOf(rule.in[1]);
+  rule.Expect(x.b == flow.b && (x.t == 1 || x.t == flow.t), "flow differs from x in batch or frames");
+  rule.Expect(flow.c == 2, "flow is not (...,2)");
+  const auto check = [&](size_t i, int64_t channels, const char* what) {
+    if (!rule.Has(i)) return;
+    const Dims d = DimsOf(rule.in[i]);
+    rule.Expect(d.b == flow.b && d.t == flow.t && d.c == channels, what);
+  };
+  check(2, 1, "weight is not (B,T,...,1)");
+  check(3, x.c, "other is not (B,T,...,C)");
+  return {flow.b, flow.t, x.h, x.w, x.c};
+}
+
 Shape ConcatShape(const Rule& rule) {
   const int axis = int(rule.node.as<AxisAttrs>().axis);
   rule.Expect(axis >= 0 && axis < 5, "axis is not 0 to 4");
@@ -210,6 +224,7 @@ Shape ShapeOf(const Node& node, const std::vector<Shape>& inputs) {
       d.c /= 2;
       return Rule::Full(d);
     case Op::kAdd:
+    case Op::kMultiply:
       return BroadcastShape(rule, inputs[0], inputs[1]);
     case Op::kBlend:
       rule.Expect(inputs[2] == Shape{1}, "mix factor is not (1)");
@@ -230,6 +245,8 @@ Shape ShapeOf(const Node& node, const std::vector<Shape>& inputs) {
       rule.Expect(a.frames >= 1 && a.height >= 1 && a.width >= 1, "empty target");
       return {d.b, a.frames, a.height, a.width, d.c};
     }
+    case Op::kWarp:
+      return WarpShape(rule);
     case Op::kMaxPool: {
       const auto& a = node.as<PoolAttrs>();
       rule.Expect(a.frames >= 1 && a.height >= 1 && a.width >= 1, "empty window");

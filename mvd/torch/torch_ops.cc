@@ -30,6 +30,7 @@ at::Tensor Dispatch(const Context& context, const Node& node, const Inputs& in) 
     case Op::kGeglu:
     case Op::kAffine:
     case Op::kAdd:
+    case Op::kMultiply:
     case Op::kBlend:
     case Op::kTimestep:
       return Pointwise(context, node, in);
@@ -40,6 +41,8 @@ at::Tensor Dispatch(const Context& context, const Node& node, const Inputs& in) 
     case Op::kResizeNearest:
     case Op::kMaxPool:
       return Rearrange(node, in);
+    case Op::kWarp:
+      return Warp(context, node, in);
   }
   MVD_CHECK(false, node.name, ": ", Name(node.op), " is not computed");
   return {};

@@ -47,6 +47,7 @@ at::Tensor LayerNorm(const Context& context, const Node& node, const Inputs& in)
 at::Tensor Attention(const Context& context, const Node& node, const Inputs& in);
 at::Tensor Pointwise(const Context& context, const Node& node, const Inputs& in);  // Activation to Timestep
 at::Tensor Rearrange(const Node& node, const Inputs& in);  // Concat, Slice, Expand, Reshape, ResizeNearest
+at::Tensor Warp(const Context& context, const Node& node, const Inputs& in);
 
 // Shared by the families.
 inline const at::Tensor& At(const Inputs& in, size_t i) {

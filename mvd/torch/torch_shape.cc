@@ -115,6 +115,8 @@ at::Tensor Pointwise(const Context& context, const Node& node, const Inputs& in)
       return at::add(As5(in[0]) * node.as<AffineAttrs>().scale, node.as<AffineAttrs>().shift);
     case Op::kAdd:
       return at::add(As5(in[0]).to(context.wide()), As5(in[1]));
+    case Op::kMultiply:
+      return at::mul(As5(in[0]).to(context.wide()), As5(in[1]));
     case Op::kBlend:
       return As5(Blend(context, node, in));
     case Op::kTimestep:
