@@ -1,6 +1,8 @@
 // data prepare: a folder of clips and pictures made into shards for training.
 #include "mvd/cli/data_prepare.h"
 
+#include <algorithm>
+#include <cmath>
 #include <cstdio>
 
 #include "mvd/base/stopwatch.h"
@@ -17,9 +19,9 @@ struct Options {
   std::string input, output;
   ClipShape shape;
   int stride = 0, threads = 0;
-  bool pictures = false, force = false;
+  bool pictures = false, motion = false, force = false;
   double max_duplicates = PrepareOptions{}.max_duplicates, min_motion = 0, motion_bucket_id = kUnset<double>;
-  int64_t shard_mb = 256;
+  double shard_mb = 256;
   uint64_t seed = 0;
 };
 
@@ -30,10 +32,11 @@ PrepareOptions Resolve(const Options& o, const CancelToken* cancel) {
   p.shape = o.shape;
   p.shape.stride = o.stride > 0 ? o.stride : o.shape.frames;
   p.pictures = o.pictures;
+  p.motion = o.motion;
   p.max_duplicates = o.max_duplicates;
   p.min_motion = o.min_motion;
   if (!IsUnset(o.motion_bucket_id)) p.motion_bucket_id = o.motion_bucket_id;
-  p.shard_bytes = o.shard_mb << 20;
+  p.shard_bytes = std::max<int64_t>(1, std::llround(o.shard_mb * 0x1p20));
   p.seed = o.seed;
   p.threads.count = o.threads > 0 ? o.threads : HardwareThreads();
   p.force = o.force;
@@ -117,6 +120,9 @@ Runner DeclareDataPrepare(CLI::App& app) {
   AddOption(app, {.flags = "--frames", .help = "Frames per clip", .value = "N", .least = 2, .most = 1000},
             o->shape.frames);
   AddOption(app,
+            {.flags = "--motion", .help = "Keep each clip's motion, for models that move a picture; slow"},
+            o->motion);
+  AddOption(app,
             {.flags = "--fps",
              .help = "Frames per second of a clip; sources are resampled by time",
              .value = "RATE",
@@ -134,7 +140,7 @@ Runner DeclareDataPrepare(CLI::App& app) {
             {.flags = "--shard-size",
              .help = "MiB of pixels after which a shard is closed",
              .value = "MIB",
-             .least = 1,
+             .least = 0.001,
              .most = 1 << 20},
             o->shard_mb);
   AddOption(app,

@@ -21,6 +21,11 @@ struct TrainingClip {
   // empty elsewhere.
   int64_t kind = -1;
   std::vector<float> cell_flow;
+  // Where each frame's cells of kMotionCell x kMotionCell pixels (mvd/base/motion.h), the last ones cut off,
+  // were in the first frame: (T,rows,columns,3): the way from the cell there, x then y, in parts of the
+  // frame's diagonal, and the share of the cell, 0 to 1, that the first frame shows. Empty where nobody
+  // knows.
+  std::vector<float> motion;
   std::string name;  // for messages: "synth:12:345" or file and member
 };
 

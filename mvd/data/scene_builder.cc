@@ -6,28 +6,17 @@ Builder::Builder(const SynthOptions& given, uint64_t index) : options(given), ra
   scene.width = int(given.width), scene.height = int(given.height), scene.frames = int(given.frames);
   aspect = double(given.width) / double(given.height);
   camera.resize(size_t(given.frames));
-  // From nearly still to a quarter of the frame's height in a clip of two seconds.
-  pace = random.LogRange(0.012f, 0.15f);
+  // From nearly still to most of the frame's height in a clip of two seconds.
+  pace = random.LogRange(0.012f, 0.4f);
   if (given.pace > 0) pace = given.pace;
 }
 
-namespace {
+Swing::Swing(Stream& random, double speed, double limit, double duration)
+    : amplitude_(std::min(std::max(0.8 * std::abs(speed) * duration, 1e-6), limit)),
+      rate_(speed / amplitude_ / 6.283185307),
+      phase_(random.Range(-0.12f, 0.12f)) {}
 
-// A path that starts at 0 with about `speed` units a second and never leaves [-limit, limit]: nearly straight
-// while it is short, swinging back where it would lead too far.
-class Swing {
- public:
-  Swing(Stream& random, double speed, double limit, double duration)
-      : amplitude_(std::min(std::max(0.8 * std::abs(speed) * duration, 1e-6), limit)),
-        rate_(speed / amplitude_ / 6.283185307),
-        phase_(random.Range(-0.12f, 0.12f)) {}
-  double At(double seconds) const { return amplitude_ * (Sin(phase_ + rate_ * seconds) - Sin(phase_)); }
-
- private:
-  double amplitude_, rate_, phase_;
-};
-
-}  // namespace
+double Swing::At(double seconds) const { return amplitude_ * (Sin(phase_ + rate_ * seconds) - Sin(phase_)); }
 
 void ChooseCamera(Builder& b, const CameraStyle& style) {
   Stream& r = b.random;

@@ -43,6 +43,17 @@ struct Builder {
 
 using Placement = std::vector<Mat3>;  // one a frame: from a thing's own units to world units
 
+// A path that starts at 0 with about `speed` units a second and never leaves [-limit, limit]: nearly straight
+// while it is short, swinging back where it would lead too far.
+class Swing {
+ public:
+  Swing(Stream& random, double speed, double limit, double duration);
+  double At(double seconds) const;
+
+ private:
+  double amplitude_, rate_, phase_;
+};
+
 // How strongly the camera moves in each way, times the pace.
 struct CameraStyle {
   float pan_x = 1, pan_y = 0.25f, zoom = 0.3f, roll = 0.05f;

@@ -43,9 +43,9 @@ void PaintWater(const Water& water, int frame, uint8_t id, Canvas& canvas) {
   }
 }
 
-std::array<float, 2> WaterFlow(const Water& water, int frame, float x, float y) {
+std::array<float, 2> WaterFlow(const Water& water, int frame, int to, float x, float y) {
   const auto [u, v] = water.to_texel[size_t(frame)](x, y);
-  const auto [px, py] = water.to_pixel[size_t(frame) + 1](u, v);
+  const auto [px, py] = water.to_pixel[size_t(to)](u, v);
   return {float(px) - x, float(py) - y};
 }
 
@@ -103,12 +103,12 @@ void PaintPlume(const Plume& plume, int frame, uint8_t id, Canvas& canvas) {
   }
 }
 
-std::array<float, 2> PlumeFlow(const Plume& plume, int frame, float, float) {
-  const size_t t = size_t(frame);
+std::array<float, 2> PlumeFlow(const Plume& plume, int frame, int to, float, float) {
+  const auto from = size_t(frame), there = size_t(to);
   const float size = float(plume.noise.width);
-  return {
-      plume.foot[t + 1][0] - plume.foot[t][0],
-      plume.foot[t + 1][1] - plume.foot[t][1] - (plume.rise[t + 1] - plume.rise[t]) / size * plume.scale[t]};
+  return {plume.foot[there][0] - plume.foot[from][0],
+          plume.foot[there][1] - plume.foot[from][1] -
+              (plume.rise[there] - plume.rise[from]) / size * plume.scale[from]};
 }
 
 void PaintFrame(const Scene& scene, int frame, Canvas& canvas) {
@@ -118,16 +118,16 @@ void PaintFrame(const Scene& scene, int frame, Canvas& canvas) {
     if (const auto* solid = std::get_if<Solid>(&element)) PaintSolid(*solid, frame, uint8_t(i), canvas);
     if (const auto* water = std::get_if<Water>(&element)) PaintWater(*water, frame, uint8_t(i), canvas);
     if (const auto* plume = std::get_if<Plume>(&element)) PaintPlume(*plume, frame, uint8_t(i), canvas);
+    if (const auto* moved = std::get_if<Moved>(&element)) PaintMoved(*moved, frame, uint8_t(i), canvas);
   }
 }
 
-std::array<float, 2> FlowAt(const Scene& scene, const Canvas& canvas, int frame, int x, int y) {
-  const Element& element = scene.elements[canvas.owner[size_t(y) * canvas.width + x]];
-  const float px = float(x) + 0.5f, py = float(y) + 0.5f;
-  if (const auto* plane = std::get_if<Plane>(&element)) return PlaneFlow(*plane, frame, px, py);
-  if (const auto* solid = std::get_if<Solid>(&element)) return SolidFlow(*solid, frame, px, py);
-  if (const auto* water = std::get_if<Water>(&element)) return WaterFlow(*water, frame, px, py);
-  return PlumeFlow(std::get<Plume>(element), frame, px, py);
+std::array<float, 2> ElementFlow(const Element& element, int frame, int to, float x, float y) {
+  if (const auto* plane = std::get_if<Plane>(&element)) return PlaneFlow(*plane, frame, to, x, y);
+  if (const auto* solid = std::get_if<Solid>(&element)) return SolidFlow(*solid, frame, to, x, y);
+  if (const auto* water = std::get_if<Water>(&element)) return WaterFlow(*water, frame, to, x, y);
+  if (const auto* moved = std::get_if<Moved>(&element)) return MovedFlow(*moved, frame, to, x, y);
+  return PlumeFlow(std::get<Plume>(element), frame, to, x, y);
 }
 
 }  // namespace mvd::synth

@@ -23,7 +23,11 @@ constexpr Kind kKinds[] = {
     {"closeup", "one material near by, panned, zoomed and rolled", BuildCloseup, 1, true, false},
     {"city", "a skyline in parallax, passing cars", BuildCity, 1, true, false},
     {"planet", "a turning planet with moons before stars", BuildPlanet, 1, true, false},
-    {"photo", "the camera goes forward into a photograph", BuildPhoto, 12, true, true, true},
+    {"photo", "the camera goes forward into a photograph", BuildPhoto, 6, true, true, true},
+    {"photo_camera", "a camera that pans, orbits or trembles before a photograph with depth",
+     BuildPhotoCamera, 10, true, true},
+    {"photo_alive", "a photograph whose sky drifts, leaves sway, water ripples and subject moves",
+     BuildPhotoAlive, 8, true, true},
     {"photo_shapes", "things that move before a photograph", BuildPhotoShapes, 3, true, true},
 };
 

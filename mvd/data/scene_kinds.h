@@ -38,5 +38,7 @@ void BuildCity(Builder& b);
 void BuildPlanet(Builder& b);
 void BuildPhoto(Builder& b);
 void BuildPhotoShapes(Builder& b);
+void BuildPhotoCamera(Builder& b);
+void BuildPhotoAlive(Builder& b);
 
 }  // namespace mvd::synth

@@ -80,7 +80,18 @@ struct Plume {
   float density = 1;
 };
 
-using Element = std::variant<Plane, Solid, Water, Plume>;
+// A picture whose parts move by themselves, as they do before a camera that moves or in the wind: smooth
+// displacements on a grid of kMovedStep pixels, whose first node is pixel (0,0)'s corner.
+struct Moved {
+  Texture texture;
+  float density = 1, margin = 0;  // texel = (pixel + margin) * density, where nothing has moved
+  int columns = 0, rows = 0;      // nodes
+  // [t][node], pixels: to[t] from a place in the first frame to the same in frame t, from[t] back.
+  std::vector<std::vector<std::array<float, 2>>> to, from;
+};
+inline constexpr int kMovedStep = 8;
+
+using Element = std::variant<Plane, Solid, Water, Plume, Moved>;
 
 struct Scene {
   std::string kind;
@@ -100,12 +111,18 @@ void PaintPlane(const Plane& plane, int frame, uint8_t id, Canvas& canvas);
 void PaintSolid(const Solid& solid, int frame, uint8_t id, Canvas& canvas);
 void PaintWater(const Water& water, int frame, uint8_t id, Canvas& canvas);
 void PaintPlume(const Plume& plume, int frame, uint8_t id, Canvas& canvas);
+void PaintMoved(const Moved& moved, int frame, uint8_t id, Canvas& canvas);
 
-// Where the surface point that `frame` shows at pixel (x, y) lies in frame `frame + 1`, less (x, y).
-std::array<float, 2> PlaneFlow(const Plane& plane, int frame, float x, float y);
-std::array<float, 2> SolidFlow(const Solid& solid, int frame, float x, float y);
-std::array<float, 2> WaterFlow(const Water& water, int frame, float x, float y);
-std::array<float, 2> PlumeFlow(const Plume& plume, int frame, float x, float y);
+// Where the surface point that `frame` shows at pixel (x, y) lies in frame `to`, less (x, y).
+std::array<float, 2> PlaneFlow(const Plane& plane, int frame, int to, float x, float y);
+std::array<float, 2> SolidFlow(const Solid& solid, int frame, int to, float x, float y);
+std::array<float, 2> WaterFlow(const Water& water, int frame, int to, float x, float y);
+std::array<float, 2> PlumeFlow(const Plume& plume, int frame, int to, float x, float y);
+std::array<float, 2> MovedFlow(const Moved& moved, int frame, int to, float x, float y);
+
+// A grid's displacement at pixel (x, y).
+std::array<float, 2> GridAt(const Moved& moved, const std::vector<std::array<float, 2>>& grid, float x,
+                            float y);
 
 // log2 of texels a pixel of a perspective map where its w is 1; subtract 1.5 log2(w). Across they go as 1/w,
 // in depth as 1/w^2: this is their geometric mean.
@@ -113,8 +130,8 @@ float GroundLevel(const Mat3& to_texel);
 
 // Paints all elements of a frame.
 void PaintFrame(const Scene& scene, int frame, Canvas& canvas);
-// Flow of the element that owns the pixel whose centre is (x + 0.5, y + 0.5).
-std::array<float, 2> FlowAt(const Scene& scene, const Canvas& canvas, int frame, int x, int y);
+// Flow of an element at (x, y).
+std::array<float, 2> ElementFlow(const Element& element, int frame, int to, float x, float y);
 
 // src over dst, premultiplied; the pixel changes hands where the paint is the greater part.
 inline void Blend(Canvas& canvas, size_t at, V4 paint, uint8_t id) {

@@ -128,15 +128,15 @@ void PaintPlane(const Plane& plane, int frame, uint8_t id, Canvas& canvas) {
     PaintGround(plane, frame, id, canvas);
 }
 
-std::array<float, 2> PlaneFlow(const Plane& plane, int frame, float x, float y) {
+std::array<float, 2> PlaneFlow(const Plane& plane, int frame, int to, float x, float y) {
   auto [u, v] = plane.to_texel[size_t(frame)](x, y);
   if (!plane.bend.offsets.empty()) {
     const auto& now = plane.bend.offsets[size_t(frame)];
-    const auto& next = plane.bend.offsets[size_t(frame) + 1];
+    const auto& next = plane.bend.offsets[size_t(to)];
     const float along = float(plane.bend.along_x ? v : u);
     (plane.bend.along_x ? u : v) += Lookup(now, along) - Lookup(next, along);
   }
-  const auto [px, py] = plane.to_pixel[size_t(frame) + 1](u, v);
+  const auto [px, py] = plane.to_pixel[size_t(to)](u, v);
   return {float(px) - x, float(py) - y};
 }
 

@@ -170,12 +170,12 @@ void PaintSolid(const Solid& solid, int frame, uint8_t id, Canvas& canvas) {
     PaintBox(solid, frame, id, canvas);
 }
 
-std::array<float, 2> SolidFlow(const Solid& solid, int frame, float x, float y) {
+std::array<float, 2> SolidFlow(const Solid& solid, int frame, int to, float x, float y) {
   const auto [cx, cy] = solid.center[size_t(frame)];
   const Vec3 point = SurfacePoint(solid, frame, x - cx, y - cy);
-  const Vec3 next = ToView(solid.rotation[size_t(frame) + 1], point);
-  const float r = solid.radius[size_t(frame) + 1];
-  const auto [nx, ny] = solid.center[size_t(frame) + 1];
+  const Vec3 next = ToView(solid.rotation[size_t(to)], point);
+  const float r = solid.radius[size_t(to)];
+  const auto [nx, ny] = solid.center[size_t(to)];
   return {nx + r * next[0] - x, ny + r * next[1] - y};
 }
 

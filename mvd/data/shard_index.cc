@@ -7,7 +7,9 @@
 #include <unordered_map>
 
 #include "mvd/base/atomic_file.h"
+#include "mvd/base/dtype.h"
 #include "mvd/base/error.h"
+#include "mvd/base/motion.h"
 #include "mvd/base/paths.h"
 #include "mvd/data/tar_reader.h"
 
@@ -122,6 +124,10 @@ class SampleList {
     const size_t base = member.name.find_last_of('/') + 1;  // npos + 1 is 0
     const size_t dot = std::min(member.name.find('.', base), member.name.size());
     const std::string key = member.name.substr(0, dot), kind = member.name.substr(dot);
+    if (kind == kMotionMember && key == sample_.key && has_pixels_) {
+      sample_.motion_at = member.offset, sample_.motion_size = member.size;
+      return;
+    }
     if (kind != ".rgb" && kind != ".json") return;
     const bool pixels = kind == ".rgb";
     // A second .rgb belongs to another sample, of the same key too.
@@ -145,6 +151,7 @@ class SampleList {
                  "; the second one is skipped");
     }
     has_pixels_ = has_json_ = false;
+    sample_ = {};
   }
 
   ShardIndex& index_;
@@ -154,6 +161,29 @@ class SampleList {
   ShardSample sample_;
   bool has_pixels_ = false, has_json_ = false;
 };
+
+// The clip's motion, if the sample has it.
+void ReadMotion(const fs::path& shard, const ShardSample& sample, const nlohmann::json& json,
+                const std::function<std::string(const void*, size_t)>& hash, TrainingClip& clip) {
+  if (sample.motion_size == 0) return;
+  const auto cells = [](int64_t side) { return (side + kMotionCell - 1) / kMotionCell; };
+  const auto values = uint64_t(clip.frames * cells(clip.height) * cells(clip.width) * kMotionValues);
+  if (sample.motion_size != values * sizeof(uint16_t))
+    ThrowBadInput(clip.name, "has ", sample.motion_size, " bytes of motion, ", values * sizeof(uint16_t),
+                  " are expected");
+  std::vector<uint16_t> halves(values);
+  ReadRange(shard, sample.motion_at, sample.motion_size, halves.data());
+  if (hash) {
+    const std::string found = hash(halves.data(), sample.motion_size),
+                      wanted = Hash(json, "motion_hash", clip.name);
+    if (found != wanted)
+      ThrowBadInput(clip.name, "is damaged: its motion hashes to ", found, ", its JSON says ", wanted);
+  }
+  clip.motion.resize(values);
+  Convert(DType::kF16, halves.data(), DType::kF32, clip.motion.data(), values);
+  for (const float value : clip.motion)
+    if (!std::isfinite(value)) ThrowBadInput(clip.name, "its motion holds ", value);
+}
 
 }  // namespace
 
@@ -224,6 +254,7 @@ TrainingClip ReadShardSample(const ShardIndex& index, const ShardSample& sample,
   clip.motion_bucket_id = Number(json, "motion_bucket_id", 0, 255, clip.name);
   clip.pixels.resize(bytes);
   ReadRange(shard, sample.pixels_at, bytes, clip.pixels.data());
+  ReadMotion(shard, sample, json, hash, clip);
   if (!hash) return clip;
   const std::string found = hash(clip.pixels.data(), bytes), wanted = Hash(json, "content_hash", clip.name);
   if (found != wanted)

@@ -25,6 +25,7 @@ struct ShardSample {
   std::string key;
   uint64_t pixels_at = 0, pixels_size = 0;
   uint64_t json_at = 0, json_size = 0;
+  uint64_t motion_at = 0, motion_size = 0;  // size 0: there is none
 };
 
 struct ShardIndex {

@@ -1,5 +1,6 @@
 // Clips from the folder that `data prepare` writes: shards.json and WebDataset tar files, in which a sample
-// is KEY.rgb (bytes of (T,H,W,3)) and KEY.json.
+// is KEY.rgb (bytes of (T,H,W,3)), KEY.json and, where the clip's motion is known, KEY.motion
+// (TrainingClip::motion as f16).
 #pragma once
 
 #include <cstdint>
@@ -13,6 +14,7 @@
 namespace mvd {
 
 inline constexpr char kShardsFile[] = "shards.json";
+inline constexpr char kMotionMember[] = ".motion";
 inline constexpr char kShardsFormat[] = "mobilevd shards 1";
 
 enum class ShardEntries { kClips, kPictures, kAll };  // a picture is a sample of one frame

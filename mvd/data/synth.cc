@@ -5,8 +5,9 @@
 #include <mutex>
 
 #include "mvd/base/error.h"
-#include "mvd/data/flow_motion.h"
+#include "mvd/base/motion.h"
 #include "mvd/data/scene_kinds.h"
+#include "mvd/data/synth_motion.h"
 
 namespace mvd {
 namespace {
@@ -117,6 +118,7 @@ Rendered Render(const SynthOptions& options, uint64_t index, TrainingClip& clip,
   if (flow) flow->resize(size_t(options.frames - 1) * pixels * 2);
   clip.kind = &kind - synth::Kinds().data();
   CellFlow cells(options);
+  synth::MotionOfClip motion(scene);
   Canvas canvas(scene.width, scene.height);
   double sum = 0, count = 0;
   for (int t = 0; t < scene.frames; ++t) {
@@ -124,12 +126,13 @@ Rendered Render(const SynthOptions& options, uint64_t index, TrainingClip& clip,
     std::fill(canvas.owner.begin(), canvas.owner.end(), uint8_t{0});
     synth::PaintFrame(scene, t, canvas);
     ToBytes(canvas, &clip.pixels[size_t(t) * pixels * 3]);
+    motion.Add(t, canvas);
     if (t + 1 == scene.frames) break;
     for (int y = 0; y < scene.height; ++y) {
       for (int x = 0; x < scene.width; ++x) {
         const bool counts = x % kFlowStep == kFlowStep / 2 && y % kFlowStep == kFlowStep / 2;
         if (!counts && !flow) continue;
-        const auto [dx, dy] = synth::FlowAt(scene, canvas, t, x, y);
+        const auto [dx, dy] = synth::FlowTo(scene, canvas, t, t + 1, x, y);
         if (counts)
           sum += std::sqrt(double(dx) * dx + double(dy) * dy), count += 1, cells.Add(t, x, y, dx, dy);
         if (!flow) continue;
@@ -140,6 +143,7 @@ Rendered Render(const SynthOptions& options, uint64_t index, TrainingClip& clip,
   }
   const double mean = sum / count;
   clip.cell_flow = cells.Means();
+  clip.motion = motion.Take();
   clip.motion_bucket_id = MotionBucket(mean, options.height, options.width);
   return {kind.name, kind.exact_flow, mean};
 }

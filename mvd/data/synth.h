@@ -33,7 +33,7 @@ struct SynthOptions {
 };
 
 struct SynthClip {
-  TrainingClip clip;  // with its motion_bucket_id (flow_motion.h)
+  TrainingClip clip;  // with its motion_bucket_id (mvd/base/motion.h)
   std::string kind;
   bool exact_flow = true;  // false where fire, smoke or water also change their look
   double mean_flow = 0;    // mean length of the flow over a grid of pixels, all frames but the last

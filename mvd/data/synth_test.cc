@@ -8,7 +8,7 @@
 #include <set>
 
 #include "mvd/base/error_testing.h"
-#include "mvd/data/flow_motion.h"
+#include "mvd/base/motion.h"
 #include "mvd/data/noise_map.h"
 #include "mvd/data/synth_math.h"
 

@@ -6,8 +6,8 @@
 #include <atomic>
 #include <thread>
 
+#include "mvd/base/motion.h"
 #include "mvd/base/parallel.h"
-#include "mvd/data/flow_motion.h"
 #include "mvd/media/scale.h"
 #include "mvd/prepare/flow.h"
 #include "mvd/prepare/in_order.h"

@@ -3,6 +3,7 @@
 
 #include <memory>
 #include <span>
+#include <vector>
 
 #include "mvd/media/image.h"
 
@@ -21,6 +22,10 @@ class FlowMeter {
   // Mean over pixels and neighbouring pairs of frames of the flow's length, in pixels of the frames' own size
   // per frame. Two frames or more, of one size.
   double MeanFlow(std::span<const Image> frames);
+
+  // TrainingClip::motion of the frames, as well as it can be seen: flow from frame to frame is chained and
+  // set right against the first frame; a place counts as visible where the way back leads to where it began.
+  std::vector<float> Motion(std::span<const Image> frames);
 
  private:
   struct State;

@@ -5,8 +5,8 @@
 #include <set>
 
 #include "mvd/base/error.h"
+#include "mvd/base/motion.h"
 #include "mvd/base/rng.h"
-#include "mvd/data/flow_motion.h"
 #include "mvd/io/content_hash.h"
 #include "mvd/media/scale.h"
 #include "mvd/prepare/flow.h"
@@ -93,6 +93,10 @@ Outcome Judge(const CutClip& clip, const SourceFile& source, const SourceMetadat
   about["fps"] = options.shape.fps;
   about["motion_bucket_id"] = *bucket;
   if (flow) about["mean_flow"] = *flow;
+  if (options.motion) {
+    if (!meter) meter = std::make_unique<FlowMeter>();
+    outcome.sample->motion = meter->Motion(clip.frames);
+  }
   about["first_frame"] = clip.first_frame;
   about["first_second"] = clip.first_seconds;
   return outcome;

@@ -17,9 +17,10 @@ namespace mvd {
 struct PrepareOptions {
   std::filesystem::path input, output;
   ClipShape shape;
-  bool pictures = false;                   // pictures become samples of one frame; else they are passed over
-  double max_duplicates = 0.25;            // a clip is frozen where more of its pairs of frames are equal
-  double min_motion = 0;                   // a clip is still where its bucket, 0 to 255, is lower
+  bool pictures = false;         // pictures become samples of one frame; else they are passed over
+  double max_duplicates = 0.25;  // a clip is frozen where more of its pairs of frames are equal
+  double min_motion = 0;         // a clip is still where its bucket, 0 to 255, is lower
+  bool motion = false;           // each clip's motion is kept beside it, for models that move a picture
   std::optional<double> motion_bucket_id;  // for clips without one in metadata.jsonl; else flow is measured
   int64_t shard_bytes = int64_t{256} << 20;
   uint64_t seed = 0;  // order of the sources in the shards

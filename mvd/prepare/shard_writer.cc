@@ -5,6 +5,7 @@
 
 #include <cstdio>
 
+#include "mvd/base/dtype.h"
 #include "mvd/base/error.h"
 #include "mvd/base/file_error.h"
 #include "mvd/base/move_file.h"
@@ -95,8 +96,17 @@ void ShardWriter::Add(const ShardSampleContent& sample) {
   }
   const std::string key = Numbered("%09lld", samples_++);
   AddMember(key + ".rgb", sample.pixels.data(), sample.pixels.size());
+  nlohmann::json json = sample.about;
+  if (!sample.motion.empty()) {
+    std::vector<uint16_t> halves(sample.motion.size());
+    Convert(DType::kF32, sample.motion.data(), DType::kF16, halves.data(), halves.size());
+    const std::string_view bytes(reinterpret_cast<const char*>(halves.data()),
+                                 halves.size() * sizeof(uint16_t));
+    AddMember(key + kMotionMember, bytes.data(), bytes.size());
+    json["motion_hash"] = ContentHash(bytes);
+  }
   // A file name need not be UTF-8.
-  const std::string about = sample.about.dump(-1, ' ', false, nlohmann::json::error_handler_t::replace);
+  const std::string about = json.dump(-1, ' ', false, nlohmann::json::error_handler_t::replace);
   AddMember(key + ".json", about.data(), about.size());
   ++open_->samples;
   open_->pixel_bytes += int64_t(sample.pixels.size());

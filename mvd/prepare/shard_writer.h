@@ -13,8 +13,9 @@
 namespace mvd {
 
 struct ShardSampleContent {
-  std::vector<uint8_t> pixels;  // (frames,height,width,3)
-  nlohmann::json about;         // with the keys frames, height, width, fps, motion_bucket_id
+  std::vector<uint8_t> pixels;     // (frames,height,width,3)
+  nlohmann::json about;            // with the keys frames, height, width, fps, motion_bucket_id
+  std::vector<float> motion = {};  // TrainingClip::motion; empty: unknown
 };
 
 // Shards are written into a hidden folder inside the target and move into it together, once all of them are

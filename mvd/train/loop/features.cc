@@ -5,7 +5,7 @@
 
 #include "mvd/base/check.h"
 #include "mvd/base/error.h"
-#include "mvd/data/flow_motion.h"
+#include "mvd/base/motion.h"
 #include "mvd/engine/random_weights.h"
 #include "mvd/train/loop/clip_damage.h"
 #include "mvd/train/loop/data.h"
