@@ -71,6 +71,7 @@ test-fast: setup-test
 
 # The LibTorch build and its tests; a Python that has torch is TORCH_PYTHON, python3 or one made in build/.
 test-torch: setup-test
+	@tools/setup.sh torch
 	@prefix=$$(tools/torch_prefix.sh build/torch-venv) && mkdir -p build/torch && \
 	  { cmake --preset torch -DMVD_TESTS=ON "-DCMAKE_PREFIX_PATH=$$prefix" >build/torch/configure.log 2>&1 || \
 	    { cat build/torch/configure.log; exit 1; }; }

@@ -1,7 +1,8 @@
 #!/usr/bin/env bash
 # Installs the Debian packages that are missing for what is named; silent and quick when none is missing.
-#   tools/setup.sh clips|prepare|test|lint|fuzz|package...
-# clips: the program that makes clips. prepare: the command `data prepare` too. test, lint, fuzz: for developers.
+#   tools/setup.sh clips|prepare|test|torch|lint|fuzz|package...
+# clips: the program that makes clips. prepare: the command `data prepare` too. torch: training in several processes. test, lint,
+# fuzz: for developers.
 set -euo pipefail
 
 clips=(cmake ninja-build g++ ccache pkgconf libdnnl-dev ocl-icd-opencl-dev libcli11-dev nlohmann-json3-dev libpng-dev
@@ -9,6 +10,7 @@ clips=(cmake ninja-build g++ ccache pkgconf libdnnl-dev ocl-icd-opencl-dev libcl
        libavutil-dev libswscale-dev libavfilter-dev)
 prepare=(libarchive-dev libopencv-video-dev libopencv-imgproc-dev)
 test=(libgtest-dev python3 ffmpeg)
+torch=(libgloo-dev)
 lint=(clang-format-14 python3)
 fuzz=(clang-14 libclang-rt-14-dev)
 package=(xz-utils)

@@ -169,7 +169,8 @@ SvdOptions Pipeline(const Options& o, const Model& model) {
   generate.steps = o.steps;
   generate.min_guidance_scale = o.min_guidance_scale, generate.max_guidance_scale = o.max_guidance_scale;
   Complete(model, generate);
-  return PipelineOptions(generate, generate.num_frames);
+  CompleteSize(model, 0, 0, generate);
+  return PipelineOptions(model, generate, generate.num_frames);
 }
 
 Exit Run(Session& session, const Options& o) {

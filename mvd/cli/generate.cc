@@ -14,17 +14,24 @@
 #include "mvd/cli/output.h"
 #include "mvd/cli/terminal.h"
 #include "mvd/engine/bundled_models.h"
+#include "mvd/engine/clip_size.h"
 #include "mvd/media/sidecar.h"
 
 namespace mvd::cli {
 namespace fs = std::filesystem;
 namespace {
 
-// Warnings where SVD is known to give poor clips; the run goes on.
-void WarnOfRanges(const GenerateOptions& o, const Say& warn) {
+// Warnings where a model is known to give poor clips; the run goes on.
+void WarnOfRanges(const Model& model, const GenerateOptions& o, const Say& warn) {
   if (o.motion_bucket_id > 255) warn("--motion-bucket-id above 255 is outside what SVD was trained on");
   if (o.fps < 5 || o.fps > 30) warn("--fps outside 5 to 30 is outside what SVD was trained on");
-  if (o.height % 64 || o.width % 64) warn("sizes that are no multiples of 64 give weaker clips");
+  if (MovesPicture(model)) {
+    if (o.num_frames != model.defaults().frames)
+      warn(StrCat("--frames ", o.num_frames, ": the model was trained for ", model.defaults().frames));
+    return;  // it takes any size
+  }
+  const auto odd = [](int64_t side) { return !IsUnset(side) && side % 64 != 0; };
+  if (odd(o.height) || odd(o.width)) warn("sizes that are no multiples of 64 give weaker clips");
 }
 
 // The recipe that this run starts from, applied to the options; nothing without one.
@@ -91,12 +98,13 @@ std::vector<fs::path> FoldersForLatents() {
 }
 
 // Sizes are those of the latents, whatever a recipe says.
-Tensor OpenLatents(const Model& model, GenerateOptions& o) {
-  Tensor latents = ReadLatents(o.from_latents, model.configs().unet.out_channels);
-  o.num_frames = latents.shape()[1];
-  o.height = latents.shape()[2] * ScaleFactor(model.configs().vae);
-  o.width = latents.shape()[3] * ScaleFactor(model.configs().vae);
-  return latents;
+ClipLatents OpenLatents(const Model& model, GenerateOptions& o) {
+  const bool moves = MovesPicture(model);
+  ClipLatents clip = ReadLatents(o.from_latents, model.configs().unet.out_channels, moves);
+  o.num_frames = clip.latents.shape()[1];
+  o.height = moves ? clip.picture.shape()[1] : clip.latents.shape()[2] * ScaleFactor(model.configs().vae);
+  o.width = moves ? clip.picture.shape()[2] : clip.latents.shape()[3] * ScaleFactor(model.configs().vae);
+  return clip;
 }
 
 void CheckModelOfRecipe(const GenerateRun& run) {
@@ -115,6 +123,7 @@ class Generation {
   Exit Run();
 
  private:
+  void AnnounceMemory(const Plan& plan, const GenerateRun& run);
   void MakeClips(const Plan& plan, const fs::path& folder, const Model& model, const NetworkOptions& network);
 
   Session& session_;
@@ -129,6 +138,21 @@ class Generation {
     report_.warnings.push_back(line);
   };
 };
+
+void Generation::AnnounceMemory(const Plan& plan, const GenerateRun& run) {
+  std::vector<PlannedClip> clips;
+  for (const Job& job : plan.jobs) {
+    try {
+      SizedOptions sized = SizeOptions(run, job);
+      clips.push_back({job, std::move(sized.options), std::move(sized.pipeline)});
+    } catch (const Error& error) {
+      if (error.exit() != Exit::kBadInput && error.exit() != Exit::kNotFound) throw;  // it fails alone, later
+    }
+  }
+  const AnnouncedMemory memory = PlanMemory(clips, run.engine, run.memory_limit);
+  report_.planned_bytes = memory.bytes;
+  if (!memory.line.empty()) note_(memory.line);
+}
 
 Exit Generation::Run() {
   recipe_ = TakeRecipe(app_, o_, report_);
@@ -155,30 +179,22 @@ Exit Generation::Run() {
     MakeClips(plan, folder, model, network);
   }
   status_.Clear();
-  return PrintReport(session_, o_, report_);
+  return PrintReport(session_, report_);
 }
 
 void Generation::MakeClips(const Plan& plan, const fs::path& folder, const Model& model,
                            const NetworkOptions& network) {
-  std::optional<Tensor> latents;
+  std::optional<ClipLatents> latents;
   if (!o_.from_latents.empty()) latents = OpenLatents(model, o_);
   Complete(model, o_);
-  WarnOfRanges(o_, warn_);
+  WarnOfRanges(model, o_, warn_);
   CheckNothingReadIsReplaced(plan.jobs, OtherFilesRead(o_, folder));
   SvdEngine engine(model, network, ParseDecoder(o_.decoder));
-  const int64_t limit = o_.max_memory.empty() ? 0 : ParseBytes(o_.max_memory);
-  SvdOptions pipeline = PipelineOptions(o_, 0);
-  pipeline.decode_chunk_size = ChooseChunk(o_, engine, pipeline, limit);
-  o_.decode_chunk_size = std::to_string(pipeline.decode_chunk_size);
-  const AnnouncedMemory memory = PlanMemory(o_, plan.jobs, engine, pipeline, limit);
-  report_.planned_bytes = memory.bytes;
-  note_(memory.line);
-  CheckTargets(plan, o_.overwrite);
   GenerateRun run{o_,
                   model,
                   folder.empty() ? "" : ModelHash(folder, network.exec.threads),
-                  pipeline,
                   engine,
+                  o_.max_memory.empty() ? 0 : ParseBytes(o_.max_memory),
                   MakeSchedule(model.scheduler(), o_.steps, model.scheduler_file()),
                   {session_.cancel, status_.AsProgress()},
                   recipe_,
@@ -187,10 +203,12 @@ void Generation::MakeClips(const Plan& plan, const fs::path& folder, const Model
                   note_,
                   warn_,
                   PrintError};
+  AnnounceMemory(plan, run);
+  CheckTargets(plan, o_.overwrite);
   CheckModelOfRecipe(run);
   for (const Job& job : plan.jobs) {
     report_.outcomes.push_back(MakeClip(run, job));
-    if (report_.outcomes.back().exit == Exit::kOk) note_(MadeLine(o_, report_.outcomes.back()));
+    if (report_.outcomes.back().exit == Exit::kOk) note_(MadeLine(report_.outcomes.back()));
   }
 }
 

@@ -2,6 +2,7 @@
 
 #include <algorithm>
 #include <exception>
+#include <map>
 
 #include "mvd/base/error.h"
 #include "mvd/io/safetensors.h"
@@ -22,7 +23,7 @@ std::string NameOfKept(std::string name, int number) {
 }
 
 // Nothing where the folder does not take it; `why` then says so.
-fs::path KeepIn(const fs::path& folder, const Tensor& latents, const std::string& name,
+fs::path KeepIn(const fs::path& folder, const ClipLatents& latents, const std::string& name,
                 const std::string& recipe, std::exception_ptr& why) {
   for (int number = 1; number <= kMaxTries; ++number) {
     const fs::path kept = folder / NameOfKept(name, number);
@@ -41,12 +42,15 @@ fs::path KeepIn(const fs::path& folder, const Tensor& latents, const std::string
 
 }  // namespace
 
-void WriteLatents(const Tensor& latents, const fs::path& target, const std::string& recipe, Replace replace) {
-  const Tensor first = ToChannelsFirst(latents);
-  WriteSafetensors(target, {{kLatentsName, first.view()}}, {{kRecipeKey, recipe}}, replace);
+void WriteLatents(const ClipLatents& latents, const fs::path& target, const std::string& recipe,
+                  Replace replace) {
+  const Tensor first = ToChannelsFirst(latents.latents);
+  std::map<std::string, TensorView> tensors{{kLatentsName, first.view()}};
+  if (latents.picture.shape().rank() == 4) tensors.emplace(kPictureName, latents.picture.view());
+  WriteSafetensors(target, tensors, {{kRecipeKey, recipe}}, replace);
 }
 
-Tensor ReadLatents(const fs::path& path, int64_t channels) {
+ClipLatents ReadLatents(const fs::path& path, int64_t channels, bool with_picture) {
   const SafetensorsFile file = SafetensorsFile::Open(path);
   const Tensor stored = ConvertTo(file.Get(kLatentsName), DType::kF32);
   if (stored.shape().rank() != 5 || stored.shape()[0] != 1 || stored.shape()[2] != channels ||
@@ -54,7 +58,13 @@ Tensor ReadLatents(const fs::path& path, int64_t channels) {
     ThrowBadInput(path.string(), "tensor '", kLatentsName, "' has shape ", stored.shape(), ", expected (1,T,",
                   channels, ",h,w)");
   }
-  return ToChannelsLast(stored);
+  ClipLatents result{ToChannelsLast(stored), {}};
+  if (!with_picture) return result;
+  result.picture = ConvertTo(file.Get(kPictureName), DType::kF32);
+  const Shape& shape = result.picture.shape();
+  if (shape.rank() != 4 || shape[0] != 1 || shape[3] != 3 || result.picture.elements() == 0)
+    ThrowBadInput(path.string(), "tensor '", kPictureName, "' has shape ", shape, ", expected (1,H,W,3)");
+  return result;
 }
 
 std::string ReadLatentsRecipe(const fs::path& path) {
@@ -63,8 +73,8 @@ std::string ReadLatentsRecipe(const fs::path& path) {
   return found == file.metadata().end() ? "" : found->second;
 }
 
-fs::path KeepLatents(const Tensor& latents, const std::string& name, const std::vector<fs::path>& folders,
-                     const std::string& recipe) {
+fs::path KeepLatents(const ClipLatents& latents, const std::string& name,
+                     const std::vector<fs::path>& folders, const std::string& recipe) {
   std::exception_ptr why;
   for (const fs::path& folder : folders) {
     if (fs::path kept = KeepIn(folder, latents, name, recipe, why); !kept.empty()) return kept;

@@ -14,21 +14,28 @@ namespace mvd::cli {
 
 // The name that stands for latents among the formats, and the tensor's in their file.
 inline constexpr char kLatentsName[] = "latents";
+inline constexpr char kPictureName[] = "picture";
 inline constexpr char kLatentsExtension[] = ".safetensors";
 
-// `latents` (1,T,h,w,C) are stored as (1,T,C,h,w). Errors as WriteSafetensors.
-void WriteLatents(const Tensor& latents, const std::filesystem::path& target, const std::string& recipe,
+// What a clip is decoded from.
+struct ClipLatents {
+  Tensor latents;  // (1,T,h,w,C), in the file (1,T,C,h,w)
+  Tensor picture;  // (1,H,W,3) in [-1,1], for a decoder that moves it; else empty
+};
+
+// Errors as WriteSafetensors.
+void WriteLatents(const ClipLatents& latents, const std::filesystem::path& target, const std::string& recipe,
                   Replace replace);
 
-// (1,T,h,w,C). Error(kBadInput) where the file holds no latents of `channels`.
-Tensor ReadLatents(const std::filesystem::path& path, int64_t channels);
+// Error(kBadInput) where the file holds no latents of `channels`, or, `with_picture`, no picture.
+ClipLatents ReadLatents(const std::filesystem::path& path, int64_t channels, bool with_picture);
 // The recipe in their file; empty where they come from elsewhere.
 std::string ReadLatentsRecipe(const std::filesystem::path& path);
 
 // Writes latents into the first of `folders` that takes them, under a name that is free:
 // NAME.latents.safetensors, NAME.latents-2.safetensors, ... Returns where. Throws the first failure where no
 // folder takes them.
-std::filesystem::path KeepLatents(const Tensor& latents, const std::string& name,
+std::filesystem::path KeepLatents(const ClipLatents& latents, const std::string& name,
                                   const std::vector<std::filesystem::path>& folders,
                                   const std::string& recipe);
 

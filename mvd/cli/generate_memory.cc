@@ -13,27 +13,29 @@ struct PictureMemory {
   int64_t reading = 0, kept = 0;
 };
 
-PictureMemory PlanPictures(const GenerateOptions& o, const std::vector<Job>& jobs) {
-  PictureMemory most;
-  if (!o.from_latents.empty()) return most;
-  for (const Job& job : jobs) {
-    try {
-      const PictureBytes bytes = PlanPicture(job.image, o.width, o.height, *ParseFit(o.fit));
-      most.reading = std::max(most.reading, bytes.reading);
-      most.kept = std::max(most.kept, bytes.kept);
-    } catch (const Error&) {  // it fails alone, later
-    }
+PictureMemory MemoryOfPicture(const PlannedClip& clip) {
+  const GenerateOptions& o = clip.options;
+  if (!o.from_latents.empty()) return {};
+  try {
+    const PictureBytes bytes = PlanPicture(clip.job.image, o.width, o.height, *ParseFit(o.fit));
+    return {bytes.reading, bytes.kept};
+  } catch (const Error&) {  // it fails alone, later
+    return {};
   }
-  return most;
 }
 
-// The frames as floats and as bytes, and what the formats' libraries hold.
-int64_t WriteBytes(const GenerateOptions& o, const std::vector<Job>& jobs) {
-  int64_t most = 0;
-  for (const Job& job : jobs) {
-    if (job.format) most = std::max(most, EncoderBytes(*job.format, o.width, o.height, o.num_frames));
-  }
-  return most + 15 * o.width * o.height * o.num_frames;
+// The frames as floats and as bytes, and what the format's libraries hold.
+int64_t WriteBytes(const PlannedClip& clip) {
+  const GenerateOptions& o = clip.options;
+  const int64_t encoder =
+      clip.job.format ? EncoderBytes(*clip.job.format, o.width, o.height, o.num_frames) : 0;
+  return encoder + 15 * o.width * o.height * o.num_frames;
+}
+
+// What a clip's stages hold depends on these alone.
+bool SameSizes(const SvdOptions& a, const SvdOptions& b) {
+  return a.height == b.height && a.width == b.width && a.frame_height == b.frame_height &&
+         a.frame_width == b.frame_width && a.decode_chunk_size == b.decode_chunk_size;
 }
 
 }  // namespace
@@ -51,12 +53,21 @@ int64_t ChooseChunk(const GenerateOptions& o, const SvdEngine& engine, const Svd
   return engine.FitDecodeChunk(pipeline, allowed - ResidentBytes());
 }
 
-AnnouncedMemory PlanMemory(const GenerateOptions& o, const std::vector<Job>& jobs, const SvdEngine& engine,
-                           const SvdOptions& pipeline, int64_t limit) {
-  const PictureMemory pictures = PlanPictures(o, jobs);
-  std::vector<StageMemory> stages = engine.Plan(pipeline, pictures.kept);
-  stages.push_back({"reading of the picture", {}, pictures.reading});
-  stages.push_back({"writing of the clip", {}, WriteBytes(o, jobs)});
+AnnouncedMemory PlanMemory(const std::vector<PlannedClip>& clips, const SvdEngine& engine, int64_t limit) {
+  std::vector<StageMemory> stages;
+  for (size_t i = 0; i < clips.size(); ++i) {
+    const PlannedClip& clip = clips[i];
+    const PictureMemory picture = MemoryOfPicture(clip);
+    stages.push_back({"reading of the picture", {}, picture.reading});
+    stages.push_back({"writing of the clip", {}, WriteBytes(clip)});
+    int64_t kept = picture.kept;  // of all pictures with these sizes the largest
+    bool planned = false;
+    for (size_t k = 0; k < i && !planned; ++k)
+      planned = SameSizes(clips[k].pipeline, clip.pipeline) && MemoryOfPicture(clips[k]).kept >= kept;
+    if (planned) continue;
+    std::ranges::move(engine.Plan(clip.pipeline, kept), std::back_inserter(stages));
+  }
+  if (stages.empty()) return {};
   const StageMemory& largest = *std::ranges::max_element(stages, {}, &StageMemory::total);
   const int64_t bytes = largest.total() + ResidentBytes();
   if (limit > 0 && bytes > limit) {

@@ -18,9 +18,14 @@ struct AnnouncedMemory {
   int64_t bytes = 0;
   std::string line;  // what to tell the user
 };
-// The process as it stands and the largest stage, reading of pictures and writing of clips among them.
-// Error(kOutOfMemory) above `limit` (0: none).
-AnnouncedMemory PlanMemory(const GenerateOptions& options, const std::vector<Job>& jobs,
-                           const SvdEngine& engine, const SvdOptions& pipeline, int64_t limit);
+// A clip to be made and its own sizes.
+struct PlannedClip {
+  Job job;
+  GenerateOptions options;
+  SvdOptions pipeline;
+};
+// The process as it stands and the largest stage of all clips, reading of pictures and writing of clips among
+// them. Error(kOutOfMemory) above `limit` (0: none).
+AnnouncedMemory PlanMemory(const std::vector<PlannedClip>& clips, const SvdEngine& engine, int64_t limit);
 
 }  // namespace mvd::cli

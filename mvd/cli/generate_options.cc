@@ -8,6 +8,7 @@
 
 #include "mvd/base/rng.h"
 #include "mvd/engine/bundled_models.h"
+#include "mvd/engine/clip_size.h"
 #include "mvd/io/json.h"
 #include "mvd/media/clip.h"
 #include "mvd/sample/resize.h"
@@ -118,8 +119,6 @@ void DefaultName(std::string& value, const std::string& fallback) {
 
 void Complete(const Model& model, GenerateOptions& o) {
   const ClipDefaults& d = model.defaults();
-  Default<int64_t>(o.height, d.height);
-  Default<int64_t>(o.width, d.width);
   Default<int64_t>(o.num_frames, d.frames);
   Default<int64_t>(o.steps, d.num_inference_steps);
   Default<double>(o.fps, double(d.fps));
@@ -129,20 +128,38 @@ void Complete(const Model& model, GenerateOptions& o) {
   Default<double>(o.max_guidance_scale, d.max_guidance_scale);
   DefaultName(o.decoder, d.decoder);
   DefaultName(o.frame_noise, d.frame_noise);
-  const int64_t factor = ScaleFactor(model.configs().vae);
-  for (const auto& [flag, size] : {std::pair("--height", o.height), std::pair("--width", o.width)}) {
-    if (size % factor != 0)
-      ThrowUsage(flag, " ", size, ": expected a multiple of ", factor, ", the model's pixels per latent");
-  }
   if (o.random_seed) o.seed = std::random_device{}();
   o.random_seed = false;
   o.exec.dtype = std::string(Name(o.exec.Resolve(nullptr).exec.dtype));
 }
 
-SvdOptions PipelineOptions(const GenerateOptions& o, int64_t decode_chunk_size) {
+void CompleteSize(const Model& model, int64_t picture_height, int64_t picture_width, GenerateOptions& o) {
+  const ClipDefaults& d = model.defaults();
+  if (MovesPicture(model) && picture_height > 0) {
+    // One side that is given decides the other: nothing is cut.
+    const FrameSides own = DefaultFrameSize(model, picture_height, picture_width);
+    const double aspect = double(picture_width) / double(picture_height);
+    const auto even = [](double side) { return std::max<int64_t>(std::llround(side / 2) * 2, 2); };
+    if (IsUnset(o.height) && !IsUnset(o.width)) o.height = even(double(o.width) / aspect);
+    if (IsUnset(o.width) && !IsUnset(o.height)) o.width = even(double(o.height) * aspect);
+    Default<int64_t>(o.height, own.height);
+    Default<int64_t>(o.width, own.width);
+  }
+  Default<int64_t>(o.height, d.height);
+  Default<int64_t>(o.width, d.width);
+  const int64_t factor = MovesPicture(model) ? 2 : ScaleFactor(model.configs().vae);
+  for (const auto& [flag, size] : {std::pair("--height", o.height), std::pair("--width", o.width)}) {
+    if (size % factor != 0)
+      ThrowUsage(flag, " ", size, ": expected a multiple of ", factor,
+                 factor == 2 ? "" : ", the model's pixels per latent");
+  }
+}
+
+SvdOptions PipelineOptions(const Model& model, const GenerateOptions& o, int64_t decode_chunk_size) {
+  const FrameSides network = NetworkSize(model, {o.height, o.width});
   SvdOptions s;
-  s.height = o.height;
-  s.width = o.width;
+  s.height = network.height, s.width = network.width;
+  s.frame_height = o.height, s.frame_width = o.width;
   s.num_frames = o.num_frames;
   s.num_inference_steps = o.steps;
   s.fps = o.fps;

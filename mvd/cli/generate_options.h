@@ -67,9 +67,13 @@ void DeclareOptions(CLI::App& app, GenerateOptions& options);
 void ReadRecipeOptions(const nlohmann::json& recipe_options, const std::string& file,
                        GenerateOptions& options, const std::function<bool(const OptionSpec&)>& wanted);
 
-// Replaces "default" values by the model's, checks names; after this, options say what will be done.
+// Replaces "default" values but the size by the model's, checks names; after this and CompleteSize, options
+// say what will be done.
 void Complete(const Model& model, GenerateOptions& options);
-SvdOptions PipelineOptions(const GenerateOptions& options, int64_t decode_chunk_size);
+// The frames' size for a picture of this size; 0: for none, the model's own.
+void CompleteSize(const Model& model, int64_t picture_height, int64_t picture_width,
+                  GenerateOptions& options);
+SvdOptions PipelineOptions(const Model& model, const GenerateOptions& options, int64_t decode_chunk_size);
 
 int64_t ParseBytes(const std::string& text);  // "12GB", "512MiB", "0" for no limit; usage Error otherwise
 

@@ -9,7 +9,8 @@
 namespace mvd::cli {
 namespace {
 
-nlohmann::json MadeJson(const GenerateOptions& o, const Outcome& outcome) {
+nlohmann::json MadeJson(const Outcome& outcome) {
+  const GenerateOptions& o = outcome.options;
   const Seconds& s = outcome.seconds;
   return {{"image", outcome.job.image.string()},
           {"path", outcome.job.target.string()},
@@ -35,7 +36,7 @@ nlohmann::json FailedJson(const Outcome& outcome) {
   return failed;
 }
 
-nlohmann::json ReportJson(const GenerateOptions& o, const GenerateReport& report) {
+nlohmann::json ReportJson(const GenerateReport& report) {
   nlohmann::json object = {
       {"outputs", nlohmann::json::array()},
       {"failed", nlohmann::json::array()},
@@ -44,7 +45,7 @@ nlohmann::json ReportJson(const GenerateOptions& o, const GenerateReport& report
       {"memory", {{"planned_bytes", report.planned_bytes}, {"peak_bytes", PeakResidentBytes()}}}};
   for (const Outcome& outcome : report.outcomes) {
     if (outcome.exit == Exit::kOk)
-      object["outputs"].push_back(MadeJson(o, outcome));
+      object["outputs"].push_back(MadeJson(outcome));
     else
       object["failed"].push_back(FailedJson(outcome));
   }
@@ -56,22 +57,23 @@ nlohmann::json ReportJson(const GenerateOptions& o, const GenerateReport& report
 
 }  // namespace
 
-std::string MadeLine(const GenerateOptions& o, const Outcome& outcome) {
+std::string MadeLine(const Outcome& outcome) {
+  const GenerateOptions& o = outcome.options;
   const Seconds& s = outcome.seconds;
-  return StrCat(outcome.job.target.string(), ": ", o.num_frames, " frames, seed ", o.seed, "; load ",
-                FormatSeconds(s.load), ", encode ", FormatSeconds(s.encode), ", denoise ",
-                FormatSeconds(s.denoise), ", decode ", FormatSeconds(s.decode), ", write ",
+  return StrCat(outcome.job.target.string(), ": ", o.num_frames, " frames of ", o.width, "x", o.height,
+                ", seed ", o.seed, "; load ", FormatSeconds(s.load), ", encode ", FormatSeconds(s.encode),
+                ", denoise ", FormatSeconds(s.denoise), ", decode ", FormatSeconds(s.decode), ", write ",
                 FormatSeconds(s.write));
 }
 
-Exit PrintReport(const Session& session, const GenerateOptions& o, const GenerateReport& report) {
+Exit PrintReport(const Session& session, const GenerateReport& report) {
   const Outcome* failed = nullptr;
   for (const Outcome& outcome : report.outcomes) {
     if (outcome.exit == Exit::kOk) continue;
     failed = &outcome;
     PrintError(outcome.error);
   }
-  if (session.json) PrintJson(ReportJson(o, report));
+  if (session.json) PrintJson(ReportJson(report));
   for (const Outcome& outcome : report.outcomes) {
     const bool is_printed = outcome.exit == Exit::kOk && !session.json && outcome.job.target != kStdout;
     if (is_printed) PrintPath(outcome.job.target.string());

@@ -18,10 +18,10 @@ struct GenerateReport {
   int64_t planned_bytes = 0;
 };
 
-// "a.mp4: 14 frames, seed 42; load 0.1 s, ..."
-std::string MadeLine(const GenerateOptions& options, const Outcome& outcome);
+// "a.mp4: 14 frames of 768x512, seed 42; load 0.1 s, ..."
+std::string MadeLine(const Outcome& outcome);
 
 // Prints, and returns the exit code: that of the one clip, or kPartial where part of a batch failed.
-Exit PrintReport(const Session& session, const GenerateOptions& options, const GenerateReport& report);
+Exit PrintReport(const Session& session, const GenerateReport& report);
 
 }  // namespace mvd::cli

@@ -7,7 +7,10 @@
 #include "mvd/base/rng.h"
 #include "mvd/base/stopwatch.h"
 #include "mvd/cli/generate_latents.h"
+#include "mvd/cli/generate_memory.h"
 #include "mvd/cli/picture.h"
+#include "mvd/engine/clip_size.h"
+#include "mvd/media/image.h"
 
 namespace mvd::cli {
 namespace fs = std::filesystem;
@@ -49,41 +52,47 @@ void CheckImage(const GenerateRun& run, const Job& job, const Recipe& about) {
   run.warn(differs);
 }
 
-// The picture is let go before denoising.
-SvdConditioning EncodePicture(const GenerateRun& run, const fs::path& image, const SvdComponents& components,
-                              const Tensor& noise, Seconds& seconds) {
-  const GenerateOptions& o = run.options;
+// The picture is let go before denoising, but for the frame that a decoder moves.
+SvdConditioning EncodePicture(const GenerateRun& run, const SizedOptions& sized, const fs::path& image,
+                              const SvdComponents& components, const Tensor& noise, Tensor& frame,
+                              Seconds& seconds) {
+  const GenerateOptions& o = sized.options;
   const Fit fit = *ParseFit(o.fit);
-  const Picture picture = LoadPicture(image, o.width, o.height, fit);
+  Picture picture = LoadPicture(image, sized.pipeline, fit, components.moves_picture);
   if (const std::string cut = CropNote(image, o.width, o.height, fit); !cut.empty())
     run.note(image.string() + ": " + cut);
   const StageClock clock(run.engine);
   SvdConditioning conditioning =
-      EncodeSvd(components, picture.clip_view(), picture.image, noise, run.pipeline, run.hooks);
+      EncodeSvd(components, picture.clip_view(), picture.image, noise, sized.pipeline, run.hooks);
   seconds.encode = clock.Seconds();
+  frame = std::move(picture.frame);
   return conditioning;
 }
 
-// (1,T,h,w,C)
-Tensor MakeLatents(const GenerateRun& run, const fs::path& image, Seconds& seconds) {
+ClipLatents MakeLatents(const GenerateRun& run, const SizedOptions& sized, const fs::path& image,
+                        Seconds& seconds) {
   Rng rng(*ParseRngKind(run.options.rng), run.options.seed);
   const ModelConfigs& configs = run.model.configs();
-  const SvdNoise noise = DrawSvdNoise(rng, run.pipeline, configs.unet.out_channels, ScaleFactor(configs.vae));
+  const SvdNoise noise =
+      DrawSvdNoise(rng, sized.pipeline, configs.unet.out_channels, ScaleFactor(configs.vae));
   const SvdComponents components = run.engine.Components(run.hooks.progress);
-  const SvdConditioning conditioning = EncodePicture(run, image, components, noise.image, seconds);
+  ClipLatents result;
+  const SvdConditioning conditioning =
+      EncodePicture(run, sized, image, components, noise.image, result.picture, seconds);
   const StageClock clock(run.engine);
-  Tensor latents = DenoiseSvd(components, conditioning, run.schedule, noise.latents, run.pipeline, run.hooks);
+  result.latents =
+      DenoiseSvd(components, conditioning, run.schedule, noise.latents, sized.pipeline, run.hooks);
   seconds.denoise = clock.Seconds();
-  return latents;
+  return result;
 }
 
-void DecodeAndWrite(GenerateRun& run, const Tensor& latents, const Job& job, const std::string& recipe,
-                    Seconds& seconds) {
+void DecodeAndWrite(GenerateRun& run, const SizedOptions& sized, const ClipLatents& latents, const Job& job,
+                    const std::string& recipe, Seconds& seconds) {
   const Replace replace = run.options.overwrite ? Replace::kYes : Replace::kNo;
   if (!job.format) return WriteLatents(latents, job.target, recipe, replace);
   const StageClock decode(run.engine);
-  const Tensor frames =
-      DecodeSvd(run.engine.Components(run.hooks.progress), latents, run.pipeline, run.hooks);
+  const Tensor frames = DecodeSvd(run.engine.Components(run.hooks.progress), latents.latents, sized.pipeline,
+                                  run.hooks, latents.picture);
   seconds.decode = decode.Seconds();
   run.engine.Unload();
   const Stopwatch watch;
@@ -112,7 +121,7 @@ std::string KeptLine(const GenerateRun& run, const Job& job, const fs::path& kep
                 Quoted(job.target.string()));
 }
 
-fs::path Keep(const GenerateRun& run, const Tensor& latents, const Job& job, const std::string& recipe) {
+fs::path Keep(const GenerateRun& run, const ClipLatents& latents, const Job& job, const std::string& recipe) {
   std::vector<fs::path> folders = run.keep_in;
   if (IsStream(job.target)) return KeepLatents(latents, job.image.stem().string(), folders, recipe);
   const fs::path target = job.target.has_filename() ? job.target : job.target.parent_path();
@@ -122,15 +131,15 @@ fs::path Keep(const GenerateRun& run, const Tensor& latents, const Job& job, con
 
 // Decodes and writes. Where that fails, or the process is told to end meanwhile, the latents are kept and
 // `kept` says where.
-void Finish(GenerateRun& run, const Tensor& latents, const Job& job, const std::string& recipe,
-            Seconds& seconds, fs::path& kept) {
+void Finish(GenerateRun& run, const SizedOptions& sized, const ClipLatents& latents, const Job& job,
+            const std::string& recipe, Seconds& seconds, fs::path& kept) {
   std::atomic<bool> is_end = true;  // until it is called from here, the act below is called by the end
   LastAct keep([&] {
     kept = Keep(run, latents, job, recipe);
     if (is_end) run.last_words(KeptLine(run, job, kept));
   });
   try {
-    DecodeAndWrite(run, latents, job, recipe, seconds);
+    DecodeAndWrite(run, sized, latents, job, recipe, seconds);
   } catch (const std::exception&) {
     is_end = false;
     try {
@@ -146,20 +155,36 @@ void Make(GenerateRun& run, const Job& job, Outcome& outcome) {
   const double loaded = run.engine.load_seconds();
   const Recipe about = About(run, job);
   CheckImage(run, job, about);
-  const std::string recipe = WriteRecipe(run.options, about);
+  const SizedOptions sized = SizeOptions(run, job);
+  outcome.options = sized.options;
+  const std::string recipe = WriteRecipe(sized.options, about);
   if (run.latents) {  // which are in a file already
-    DecodeAndWrite(run, *run.latents, job, recipe, outcome.seconds);
+    DecodeAndWrite(run, sized, *run.latents, job, recipe, outcome.seconds);
   } else {
-    const Tensor latents = MakeLatents(run, job.image, outcome.seconds);
-    Finish(run, latents, job, recipe, outcome.seconds, outcome.latents);
+    const ClipLatents latents = MakeLatents(run, sized, job.image, outcome.seconds);
+    Finish(run, sized, latents, job, recipe, outcome.seconds, outcome.latents);
   }
   outcome.seconds.load = run.engine.load_seconds() - loaded;
 }
 
 }  // namespace
 
+SizedOptions SizeOptions(const GenerateRun& run, const Job& job) {
+  SizedOptions sized{run.options, {}};
+  GenerateOptions& o = sized.options;
+  // The picture's size counts where the model takes any, and neither option nor latents have said it.
+  const bool asks = (IsUnset(o.height) || IsUnset(o.width)) && MovesPicture(run.model);
+  const ImageSize picture = asks ? PlanImage(job.image).stored : ImageSize{};
+  CompleteSize(run.model, picture.height, picture.width, o);
+  sized.pipeline = PipelineOptions(run.model, o, 0);
+  const int64_t chunk = ChooseChunk(o, run.engine, sized.pipeline, run.memory_limit);
+  sized.pipeline.decode_chunk_size = chunk;
+  o.decode_chunk_size = std::to_string(chunk);
+  return sized;
+}
+
 Outcome MakeClip(GenerateRun& run, const Job& job) {
-  Outcome outcome{job, {}, Exit::kOk, "", {}};
+  Outcome outcome{job, {}, {}, Exit::kOk, "", {}};
   try {
     Make(run, job, outcome);
     return outcome;

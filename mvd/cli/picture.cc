@@ -33,11 +33,16 @@ std::string Ratio(int64_t width, int64_t height) {
 
 }  // namespace
 
-Picture LoadPicture(const std::filesystem::path& path, int64_t width, int64_t height, Fit fit) {
+Picture LoadPicture(const std::filesystem::path& path, const SvdOptions& o, Fit fit, bool with_frame) {
+  const int64_t width = o.FrameWidth(), height = o.FrameHeight();
   Image image = ReadImage(path, Least(width, height));
-  Picture picture{FrameImage(RgbImage{std::move(image.rgb), image.width, image.height}, width, height, fit),
-                  {}};
-  picture.image = ToSignedUnit(LanczosResize(picture.framed.view(), width, height).view());
+  Picture picture{
+      FrameImage(RgbImage{std::move(image.rgb), image.width, image.height}, width, height, fit), {}, {}};
+  const auto resized = [&](int64_t w, int64_t h) {
+    return ToSignedUnit(LanczosResize(picture.framed.view(), w, h).view());
+  };
+  if (with_frame) picture.frame = resized(width, height);
+  picture.image = resized(o.width, o.height);
   return picture;
 }
 

@@ -6,20 +6,22 @@
 #include <string>
 
 #include "mvd/base/tensor.h"
+#include "mvd/sample/pipeline.h"
 #include "mvd/sample/resize.h"
 
 namespace mvd::cli {
 
 struct Picture {
   RgbImage framed;  // as the image encoder sees it, at its own resolution
-  Tensor image;     // (1,H,W,3) f32 in [-1,1]
+  Tensor image;     // (1,H,W,3) f32 in [-1,1], as the autoencoder sees it
+  Tensor frame;     // the same at the frames' size, for a decoder that moves it; else empty
   TensorView clip_view() const {
     return {DType::kU8, {1, framed.height, framed.width, 3}, framed.pixels.data()};
   }
 };
 
-// Reads no more of the picture than a clip of this size and the image encoder show (ReadImage's `least`).
-Picture LoadPicture(const std::filesystem::path& path, int64_t width, int64_t height, Fit fit);
+// Reads no more of the picture than frames of options' size and the image encoder show (ReadImage's `least`).
+Picture LoadPicture(const std::filesystem::path& path, const SvdOptions& options, Fit fit, bool with_frame);
 
 struct PictureBytes {
   int64_t reading = 0;  // what LoadPicture holds at most

@@ -23,7 +23,8 @@ Graph BuildTinyEncoder(const ModelConfigs& c, const CallSizes& s) {
 }
 Graph BuildTinyDecoder(const ModelConfigs& c, const CallSizes& s) {
   const int64_t factor = ScaleFactor(c.taesd);
-  return BuildTaesdDecoder(c.taesd, s.batch, s.frames, s.height / factor, s.width / factor);
+  return BuildTaesdDecoder(c.taesd, s.batch, s.frames, s.height / factor, s.width / factor,
+                           {s.picture_height, s.picture_width});
 }
 Graph BuildImageEncoder(const ModelConfigs& c, const CallSizes& s) {
   return BuildClipVision(c.image_encoder, s.batch);

@@ -17,6 +17,7 @@ struct CallSizes {
   int64_t frames = 14;
   int64_t height = 576;
   int64_t width = 1024;
+  int64_t picture_height = 0, picture_width = 0;  // of a decoder that moves a picture; 0: the clip's
 };
 
 // For the names and shapes of weights, which do not depend on a call's sizes.

@@ -106,6 +106,7 @@ Model Model::Open(const fs::path& path) {
   for (const ModelComponent& listed : folder.components) model.ReadComponent(folder.Component(listed.name));
   if (const double sigma = model.configs_.unet.sampling.sigma_max; sigma > 0)
     model.scheduler_.sigma_max = sigma;
+  model.scheduler_.sigmas = model.configs_.unet.sampling.sigmas;
   if (!model.Has("vae_encoder") && model.Has("taesd_encoder")) {
     // Sizes of calls are counted in the VAE's latents; where the tiny autoencoder is the only one, its own.
     const TaesdConfig& taesd = model.configs_.taesd;

@@ -14,14 +14,17 @@ namespace mvd {
 namespace {
 
 bool SameSizes(const CallSizes& a, const CallSizes& b) {
-  return a.batch == b.batch && a.frames == b.frames && a.height == b.height && a.width == b.width;
+  return a.batch == b.batch && a.frames == b.frames && a.height == b.height && a.width == b.width &&
+         a.picture_height == b.picture_height && a.picture_width == b.picture_width;
 }
 
 TensorView As(const TensorView& view, Shape shape) { return {view.dtype, std::move(shape), view.data}; }
 
 // The encoder's latents steer every frame: f32 whatever the rest computes in, as diffusers' force_upcast.
-bool NeedsF32(std::string_view component) {
-  return component == "vae_encoder" || component == "taesd_encoder";
+// So does a decoder that reads a picture at places that it computes, and shows it as it is.
+bool NeedsF32(const ModelConfigs& configs, std::string_view component) {
+  return component == "vae_encoder" || component == "taesd_encoder" ||
+         (component == "taesd_decoder" && configs.taesd.motion_channels > 0);
 }
 
 // What a loaded stage holds beside its plan: compiled kernels, handles, pages of libraries seen for the first
@@ -52,7 +55,7 @@ SvdEngine::SvdEngine(const Model& model, const NetworkOptions& options, DecoderK
 
 Network SvdEngine::Make(std::string_view component, const CallSizes& sizes) const {
   NetworkOptions options = options_;
-  if (NeedsF32(component)) options.exec.dtype = DType::kF32;
+  if (NeedsF32(model_.configs(), component)) options.exec.dtype = DType::kF32;
   return Network(FindComponent(component).build(model_.configs(), sizes), options);
 }
 
@@ -142,12 +145,25 @@ SvdComponents SvdEngine::Components(const Progress& progress) {
                                  As(in.added_time_ids, {batch, 1, 1, 1, in.added_time_ids.shape[-1]})};
     return std::move(network.Run(inputs)[0]);
   };
-  result.vae_decode = [this, progress](const TensorView& latents) {
+  result.moves_picture = decoder_ == "taesd_decoder" && model_.configs().taesd.motion_channels > 0;
+  result.vae_decode = [this, progress, moves = result.moves_picture](const SvdDecodeInput& in) {
     const int64_t factor = PixelsPerLatent(model_.configs(), decoder_);
-    const Shape& s = latents.shape;
-    Network& network = Get(
-        decoder_, {.batch = 1, .frames = s[0], .height = s[1] * factor, .width = s[2] * factor}, progress);
-    const TensorView inputs[] = {As(latents, {1, s[0], s[1], s[2], s[3]})};
+    const Shape& s = in.latents.shape;
+    CallSizes sizes{.batch = 1, .frames = s[0], .height = s[1] * factor, .width = s[2] * factor};
+    if (moves) sizes.picture_height = in.picture.shape[1], sizes.picture_width = in.picture.shape[2];
+    Network& network = Get(decoder_, sizes, progress);
+    std::vector<TensorView> inputs = {As(in.latents, {1, s[0], s[1], s[2], s[3]})};
+    const Tensor travel = Tensor::FromVector({1, s[0], 1, 1, 1}, in.travel);
+    if (moves) {
+      inputs.push_back(
+          As(in.picture, {1, 1, sizes.picture_height, sizes.picture_width, in.picture.shape[3]}));
+      inputs.push_back(travel);
+    }
+    Tensor seen;
+    if (moves && model_.configs().taesd.motion_features > 0) {
+      seen = AreaResize(in.picture, sizes.height, sizes.width).Reshaped({1, 1, sizes.height, sizes.width, 3});
+      inputs.push_back(seen);
+    }
     Tensor image = std::move(network.Run(inputs)[0]);
     const Shape out = image.shape();
     return std::move(image).Reshaped({out[1], out[2], out[3], out[4]});
@@ -173,9 +189,15 @@ StageMemory SvdEngine::PlanStage(std::string_view component, const CallSizes& si
 }
 
 StageMemory SvdEngine::PlanDecoder(const SvdOptions& o, int64_t chunk) const {
-  const int64_t frames = 12 * o.num_frames * o.height * o.width;  // f32, with the bytes made of it in the end
-  return PlanStage(decoder_, {.batch = 1, .frames = chunk, .height = o.height, .width = o.width},
-                   frames + 2 * LatentBytes(model_, o));
+  const int64_t frame = 12 * o.FrameHeight() * o.FrameWidth();  // f32, with the bytes made of it in the end
+  return PlanStage(decoder_,
+                   {.batch = 1,
+                    .frames = chunk,
+                    .height = o.height,
+                    .width = o.width,
+                    .picture_height = o.FrameHeight(),
+                    .picture_width = o.FrameWidth()},
+                   frame * (o.num_frames + 1) + 2 * LatentBytes(model_, o));
 }
 
 std::vector<StageMemory> SvdEngine::Plan(const SvdOptions& o, int64_t picture_bytes) const {

@@ -81,8 +81,9 @@ std::vector<FloatClip> MakeClips(SvdEngine& engine, const Model& model,
   });
   stages.Run("decode", [&](size_t i) {
     State& s = states[i];
+    const Tensor picture = SignedPicture(requests[i].picture, options.height, options.width);
     made[i] = {options.num_frames, options.height, options.width,
-               Values(DecodeSvd(components, s.latents, s.options))};
+               Values(DecodeSvd(components, s.latents, s.options, {}, picture))};
   });
   return made;
 }
@@ -108,7 +109,8 @@ std::vector<FloatClip> Reconstruct(SvdEngine& engine, const Model& model, const 
   stages.Run("decode", [&](size_t i) {
     SvdOptions o = options;
     o.num_frames = clips[i].frames;
-    made[i] = {o.num_frames, o.height, o.width, Values(DecodeSvd(components, latents[i], o))};
+    const Tensor picture = SignedPicture(clips[i].Frame(0), o.height, o.width);
+    made[i] = {o.num_frames, o.height, o.width, Values(DecodeSvd(components, latents[i], o, {}, picture))};
   });
   return made;
 }

@@ -8,14 +8,14 @@
 
 namespace mvd {
 
-inline constexpr int64_t kNormGroups = 32;  // of every GroupNorm in SVD, without a key in the configs
+inline constexpr int64_t kNormGroups = 32;  // of every GroupNorm in SVD
 
 // diffusers' ResnetBlock2D: x + conv(silu(norm(conv(silu(norm x)) + proj(emb)))), with a 1x1 convolution on x
 // if the channels change. `silu_emb` (B,1,1,1,C) is the time embedding after its SiLU, the same for all
 // blocks; kNoValue: none. `compression` may narrow the channels between the two convolutions, as the pair
 // "conv".
 ValueId ResBlock(Builder& b, ValueId x, int64_t out_channels, ValueId silu_emb, double eps,
-                 const UnetCompression* compression = nullptr);
+                 const UnetCompression* compression = nullptr, int64_t groups = kNormGroups);
 
 struct SpatioTemporalOptions {
   double eps = 1e-6;           // of the spatial block's norms
@@ -24,6 +24,7 @@ struct SpatioTemporalOptions {
   bool temporal = true;        // false: the spatial block alone
   ValueId gate = kNoValue;     // of the temporal branch, one number
   const UnetCompression* compression = nullptr;
+  int64_t groups = kNormGroups;
 };
 
 // diffusers' SpatioTemporalResBlock: a spatial block, a temporal one on top of it, and their learned blend.
@@ -37,6 +38,7 @@ ValueId Upsample(Builder& b, ValueId x, int64_t height, int64_t width);
 ValueId EmbeddingMlp(Builder& b, ValueId x, int64_t hidden, int64_t out);
 
 // norm, SiLU
-ValueId NormSilu(Builder& b, ValueId x, const char* name, double eps, Axis axis = Axis::kSpatial);
+ValueId NormSilu(Builder& b, ValueId x, const char* name, double eps, Axis axis = Axis::kSpatial,
+                 int64_t groups = kNormGroups);
 
 }  // namespace mvd

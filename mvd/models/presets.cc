@@ -97,7 +97,8 @@ void ClipDefaults::Apply(const UnetSampling& s) {
   const auto take = [](auto& value, auto said) {
     if (said >= 0) value = said;
   };
-  take(num_inference_steps, s.steps), take(fps, s.fps), take(motion_bucket_id, s.motion_bucket_id);
+  take(num_inference_steps, s.steps), take(short_side, s.short_side), take(fps, s.fps),
+      take(motion_bucket_id, s.motion_bucket_id);
   take(min_guidance_scale, s.min_guidance_scale), take(max_guidance_scale, s.max_guidance_scale);
   take(height, s.height), take(width, s.width);
   if (!s.decoder.empty()) decoder = s.decoder;

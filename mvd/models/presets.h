@@ -24,6 +24,7 @@ struct ModelConfigs {
 // The options of a clip that the user does not set: diffusers' defaults for the model.
 struct ClipDefaults {
   int64_t height = 576, width = 1024;  // pixels
+  int64_t short_side = 512;  // of frames that a decoder makes of a picture, whatever the network's size is
   int64_t frames = 14;
   int64_t fps = 7;  // as the user gives it; the network gets fps - 1
   int64_t motion_bucket_id = 127;

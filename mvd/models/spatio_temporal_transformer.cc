@@ -80,7 +80,7 @@ ValueId SpatioTemporalTransformer(Builder& b, ValueId x, ValueId context, ValueI
     pixel_context = b.Expand(context, {d.b, 1, d.h, d.w, b.dims(context).c});
     frame_embedding = FrameEmbedding(b, d.t, d.c, options);
   }
-  ValueId h = b.Linear(b.GroupNorm(x, "norm", kNormGroups, kNormEps), "proj_in", d.c);
+  ValueId h = b.Linear(b.GroupNorm(x, "norm", options.groups, kNormEps), "proj_in", d.c);
   for (int64_t layer = 0; layer < options.layers; ++layer) {
     {
       Scope scope(b, "transformer_blocks." + std::to_string(layer));

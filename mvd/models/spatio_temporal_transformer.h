@@ -14,6 +14,7 @@ struct TransformerOptions {
   // Frame i is embedded as the number frame_scale * i + frame_shift.
   double frame_scale = 1, frame_shift = 0;
   const UnetCompression* compression = nullptr;
+  int64_t groups = 32;  // of the norm in front
 };
 
 // x (B,T,h,w,C) plus the output of the blocks; called inside the scope of its weights. `context` is

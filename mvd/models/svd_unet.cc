@@ -61,7 +61,8 @@ ValueId Unet::FrameContext(int64_t frames) {
 
 ValueId Unet::Resnet(ValueId x, int64_t index, int64_t channels, double eps) {
   const std::string name = "resnets." + std::to_string(index);
-  SpatioTemporalOptions options{.eps = eps, .temporal_eps = eps, .compression = &config.compression};
+  SpatioTemporalOptions options{
+      .eps = eps, .temporal_eps = eps, .compression = &config.compression, .groups = config.norm_num_groups};
   options.temporal = Keeps(b.Path(name));
   if (options.temporal) options.gate = NextGate();
   Scope scope(b, name);
@@ -72,7 +73,8 @@ ValueId Unet::Transformer(ValueId x, int64_t index, size_t level) {
   const std::string name = "attentions." + std::to_string(index);
   TransformerOptions options{.heads = config.num_attention_heads[level],
                              .layers = config.transformer_layers_per_block[level],
-                             .compression = &config.compression};
+                             .compression = &config.compression,
+                             .groups = config.norm_num_groups};
   options.temporal = Keeps(b.Path(name));
   if (options.temporal) options.gate = NextGate();
   const int64_t factor = config.compression.temporal_multiscale;
@@ -168,6 +170,9 @@ void CheckBlocks(const ConfigChecker& check, const SvdUnetConfig& config) {
   for (int64_t channels : config.block_out_channels) {
     check.Multiple("block_out_channels", channels, kNormGroups, "groups of the norms");
   }
+  check.Range("norm_num_groups", config.norm_num_groups, 1, kNormGroups);
+  if (kNormGroups % config.norm_num_groups != 0)
+    check.Fail("norm_num_groups", "is ", config.norm_num_groups, ", expected a divisor of ", kNormGroups);
   check.Range("layers_per_block", config.layers_per_block, blocks, 1, 16);
   check.Range("transformer_layers_per_block", config.transformer_layers_per_block, blocks, 1, 16);
 }
@@ -209,6 +214,12 @@ void CheckConfig(const ConfigChecker& check, const SvdUnetConfig& config) {
                ", expected ", ids_dim, ", three times addition_time_embed_dim");
   }
   check.Range("num_frames", config.num_frames, 1, 4096);
+  for (size_t i = 0; i < config.sampling.sigmas.size(); ++i) {
+    check.Real("sampling.sigmas", config.sampling.sigmas[i], 1e-4, 1e6);
+    if (i > 0 && config.sampling.sigmas[i] >= config.sampling.sigmas[i - 1])
+      check.Fail("sampling.sigmas", "holds ", config.sampling.sigmas[i - 1], " and then ",
+                 config.sampling.sigmas[i], ", expected falling noise levels");
+  }
   CheckCompression(check, config);
 }
 
@@ -246,7 +257,7 @@ Graph BuildSvdUnet(const SvdUnetConfig& config, int64_t batch, int64_t frames, i
   x = unet.Mid(x);
   for (size_t index = 0; index < blocks; ++index) x = unet.Up(x, index);
 
-  x = NormSilu(b, x, "conv_norm_out", kOutEps);
+  x = NormSilu(b, x, "conv_norm_out", kOutEps, Axis::kSpatial, config.norm_num_groups);
   b.Output("sample", b.Conv2d(x, "conv_out", config.out_channels));
   return b.Finish();
 }

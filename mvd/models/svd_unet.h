@@ -7,6 +7,7 @@
 #include <vector>
 
 #include "mvd/ir/graph.h"
+#include "mvd/models/blocks.h"
 #include "mvd/models/config_json.h"
 #include "mvd/models/unet_compression.h"
 
@@ -33,6 +34,10 @@ struct SvdUnetConfig {
   IntOrList transformer_layers_per_block = {{1}};
   IntOrList num_attention_heads = {{5, 10, 20, 20}};
   int64_t num_frames = 25;
+  // Of every GroupNorm; diffusers' other UNets have this key, SVD's has always 32. A divisor of 32. With one
+  // or two channels per group a norm takes away what the time embedding added: narrow networks need fewer
+  // groups.
+  int64_t norm_num_groups = kNormGroups;
   UnetCompression compression;
   UnetSampling sampling;
 
@@ -45,6 +50,7 @@ struct SvdUnetConfig {
     v("layers_per_block", layers_per_block), v("cross_attention_dim", cross_attention_dim);
     v("transformer_layers_per_block", transformer_layers_per_block);
     v("num_attention_heads", num_attention_heads), v("num_frames", num_frames);
+    v.Extra("norm_num_groups", norm_num_groups, kNormGroups);
     compression.Visit(v);
     v.Extra("sampling", sampling, UnetSampling{});
   }

@@ -1,6 +1,7 @@
 #include "mvd/models/taesd.h"
 
 #include "mvd/base/check.h"
+#include "mvd/base/motion.h"
 #include "mvd/ir/builder.h"
 
 namespace mvd {
@@ -68,6 +69,60 @@ Builder::Conv Patches(int64_t side, int64_t height, int64_t width) {
   return {.kernel = side, .stride = side, .pad_end_only = true, .padding = whole ? 0 : side - 1};
 }
 
+// Zeros of x's size: the motion of a picture.
+ValueId Still(Builder& b, ValueId x, int64_t channels) {
+  const Dims d = b.dims(x);
+  return b.Expand(b.Affine(b.Slice(x, 4, 0, 1), 0, 0), {d.b, d.t, d.h, d.w, channels});
+}
+
+// 0 up to `low`, 1 from `high`, straight between.
+ValueId Ramp(Builder& b, ValueId x, double low, double high) {
+  const double slope = 1 / (high - low);
+  const ValueId up = b.Activation(b.Affine(x, slope, -low * slope), Act::kRelu);
+  const ValueId over = b.Activation(b.Affine(x, slope, -high * slope), Act::kRelu);
+  return b.Add(up, b.Affine(over, -1, 0));
+}
+
+// What a decoder with motion is given beside its latents; kNoValue without.
+struct MotionInputs {
+  ValueId motion = kNoValue, picture = kNoValue, travel = kNoValue, seen = kNoValue;
+};
+
+// Motion (B,T,h,w,3) at a quarter of the pixels of `seen` (B,1,H,W,3), corrected by what the picture shows
+// where the motion leads: outlines lie where its colours change.
+ValueId SharpenMotion(Builder& b, ValueId cells, const MotionInputs& in, int64_t features) {
+  constexpr int64_t kQuarter = 4;
+  Scope scope(b, "motion");
+  const auto layer = [&](ValueId x, const char* name) {
+    return b.Activation(b.Conv2d(x, name, features), Act::kRelu);
+  };
+  const Builder::Conv patches{.kernel = kQuarter, .stride = kQuarter, .padding = 0};
+  const ValueId guide =
+      layer(b.Activation(b.Conv2d(in.seen, "guide_in", features, patches), Act::kRelu), "guide");
+  const Dims g = b.dims(guide), d = b.dims(cells);
+  const ValueId flow = b.Multiply(b.Slice(cells, 4, 0, 2), in.travel);
+  const ValueId coarse = b.ResizeNearest(cells, d.t, g.h, g.w);
+  ValueId x = layer(b.Concat({b.Warp(guide, flow), coarse}, 4), "conv_in");
+  x = layer(layer(x, "conv_1"), "conv_2");
+  return b.Add(coarse, b.Conv2d(x, "conv_out", kMotionValues));
+}
+
+// The picture (B,1,H,W,3) moved by motion latents (B,T,h,w,C), and `said` (B,T,h',w',3), what the other
+// latents decode to, where nothing of the picture is visible.
+ValueId MovePicture(Builder& b, Layers& layers, const MotionInputs& in, int64_t features, ValueId said) {
+  int64_t across = 1;
+  while (kMotionValues * across * across < b.dims(in.motion).c) ++across;
+  ValueId cells = across == 1 ? in.motion : layers.Shuffle(in.motion, across);
+  if (features > 0) cells = SharpenMotion(b, cells, in, features);
+  const ValueId flow = b.Multiply(b.Slice(cells, 4, 0, 2), in.travel);
+  // Latents are noisy about +1 and -1: only what is clearly hidden is painted anew, and nothing of the first
+  // frame, which alone has no travel.
+  const double least = MotionTravel(0, 1);
+  const ValueId hidden = b.Affine(Ramp(b, b.Slice(cells, 4, 2, 1), -0.5, 0.5), -1, 1);
+  const ValueId visible = b.Affine(b.Multiply(hidden, Ramp(b, in.travel, 0, least)), -1, 1);
+  return b.Warp(in.picture, flow, visible, said);
+}
+
 void CheckHalf(const ConfigChecker& check, const std::vector<int64_t>& channels,
                std::string_view channels_key, const std::vector<int64_t>& blocks,
                std::string_view blocks_key) {
@@ -95,6 +150,12 @@ void CheckConfig(const ConfigChecker& check, const TaesdConfig& config) {
   check.Range("latent_channels", config.latent_channels, 1, 1024);
   check.Range("upsampling_scaling_factor", config.upsampling_scaling_factor, 1, 8);
   check.Range("patch_size", config.patch_size, 1, 8);
+  check.Range("motion_channels", config.motion_channels, 0, config.latent_channels - 1);
+  check.Range("motion_features", config.motion_features, 0, 1024);
+  const int64_t most = MotionChannels(ScaleFactor(config));
+  if (config.motion_channels > 0 && config.motion_channels != most)
+    check.Fail("motion_channels", "is ", config.motion_channels, ", expected 0 or, at ", ScaleFactor(config),
+               " pixels per latent, ", most);
   if (ScaleFactor(config) > kMostScale) {
     check.Fail("upsampling_scaling_factor", "makes ", ScaleFactor(config),
                " pixels of one, expected at most ", kMostScale);
@@ -124,19 +185,32 @@ Graph BuildTaesdEncoder(const TaesdConfig& config, int64_t images, int64_t heigh
     x = b.Conv2d(x, layers.Next(), channels, level == 0 ? first : halve);
     x = layers.Blocks(x, config.num_encoder_blocks[level]);
   }
-  x = b.Conv2d(x, layers.Next(), config.latent_channels);
+  const int64_t latents = config.latent_channels - config.motion_channels;
+  x = b.Conv2d(x, layers.Next(), latents);
   if (config.shortcut) {
     const Builder::Conv patches = Patches(ScaleFactor(config), height, width);
-    x = b.Add(x, b.Conv2d(image, "shortcut", config.latent_channels, patches));
+    x = b.Add(x, b.Conv2d(image, "shortcut", latents, patches));
   }
+  if (config.motion_channels > 0) x = b.Concat({x, Still(b, x, config.motion_channels)}, 4);
   b.Output("latent", x);
   return b.Finish();
 }
 
 Graph BuildTaesdDecoder(const TaesdConfig& config, int64_t batch, int64_t frames, int64_t height,
-                        int64_t width) {
+                        int64_t width, PictureSize size) {
   Builder b("taesd_decoder");
   ValueId x = b.Input("latent", {batch, frames, height, width, config.latent_channels}, Phase::kStep);
+  MotionInputs in;
+  if (config.motion_channels > 0) {
+    const int64_t f = ScaleFactor(config), seen = config.latent_channels - config.motion_channels;
+    if (size.height == 0) size = {height * f, width * f};
+    in.picture = b.Input("picture", {batch, 1, size.height, size.width, config.out_channels}, Phase::kClip);
+    in.travel = b.Input("travel", {batch, frames, 1, 1, 1}, Phase::kStep);
+    if (config.motion_features > 0)
+      in.seen = b.Input("seen", {batch, 1, height * f, width * f, config.out_channels}, Phase::kClip);
+    in.motion = b.Slice(x, 4, seen, config.motion_channels);
+    x = b.Slice(x, 4, 0, seen);
+  }
   Scope scope(b, "decoder");
   x = b.Affine(b.Activation(b.Affine(x, 1 / kMagnitude, 0), Act::kTanh), kMagnitude, 0);
   const ValueId latent = x;
@@ -158,7 +232,9 @@ Graph BuildTaesdDecoder(const TaesdConfig& config, int64_t batch, int64_t frames
     const int64_t f = ScaleFactor(config);
     x = b.Add(x, layers.Shuffle(b.Conv2d(latent, "shortcut", config.out_channels * f * f), f));
   }
-  b.Output("image", b.Affine(x, 2, -1));
+  x = b.Affine(x, 2, -1);
+  if (in.motion != kNoValue) x = MovePicture(b, layers, in, config.motion_features, x);
+  b.Output("image", x);
   return b.Finish();
 }
 

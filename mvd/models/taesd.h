@@ -37,6 +37,13 @@ struct TaesdConfig {
   int64_t patch_size =
       1;  // side, in pixels, of the patches that the first convolution reads and the last makes
   bool shortcut = false;  // a linear path beside the deep one, between a latent pixel and its patch
+  // The last so many latent channels are motion (mvd/data/motion_latents.h): the encoder leaves them 0, the
+  // decoder moves the first frame's picture by them and shows what the other channels say where they say "not
+  // visible".
+  int64_t motion_channels = 0;
+  // Width of a small network that sharpens motion at a quarter of the latents' pixels by what the picture
+  // shows, so that things move with their outlines; 0: none.
+  int64_t motion_features = 0;
 
   template <class V>
   void Visit(V&& v) {
@@ -49,6 +56,8 @@ struct TaesdConfig {
     v("latent_magnitude", latent_magnitude), v("latent_shift", latent_shift);
     v("force_upcast", force_upcast), v("scaling_factor", scaling_factor), v("shift_factor", shift_factor);
     v.Extra("patch_size", patch_size, int64_t{1}), v.Extra("shortcut", shortcut, false);
+    v.Extra("motion_channels", motion_channels, int64_t{0});
+    v.Extra("motion_features", motion_features, int64_t{0});
   }
   bool operator==(const TaesdConfig&) const = default;
 };
@@ -61,9 +70,17 @@ int64_t ScaleFactor(const TaesdConfig& config);
 // Input "image" (N,1,H,W,3) in [-1,1], any size from 1; output "latent" (N,1,h,w,4), h = H/8 rounded up.
 Graph BuildTaesdEncoder(const TaesdConfig& config, int64_t images, int64_t height, int64_t width);
 
+// The size of the picture that a decoder with motion moves; 0: the latents' own.
+struct PictureSize {
+  int64_t height = 0, width = 0;
+};
+
 // Input "latent" (B,T,h,w,4); output "image" (B,T,8h,8w,3), about [-1,1], not clamped. Frames are
-// independent; the shape is that of BuildVaeDecoder so that either can be used.
+// independent; the shape is that of BuildVaeDecoder so that either can be used. With motion there are two
+// more inputs: "picture" (B,1,H,W,3), the first frame in [-1,1] at any size, which is the output's too, and
+// "travel" (B,T,1,1,1): MotionTravel of each frame; with motion_features a third, "seen" (B,1,16h,16w,3): the
+// picture at the latents' own size.
 Graph BuildTaesdDecoder(const TaesdConfig& config, int64_t batch, int64_t frames, int64_t height,
-                        int64_t width);
+                        int64_t width, PictureSize picture = {});
 
 }  // namespace mvd

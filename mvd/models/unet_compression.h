@@ -62,20 +62,24 @@ inline constexpr std::string_view kSharedNoise = "shared";
 struct UnetSampling {
   int64_t steps = -1;
   double sigma_max = -1;
+  std::vector<double> sigmas;  // noise levels, falling, of a run of as many steps; empty: the scheduler's own
   double min_guidance_scale = -1, max_guidance_scale = -1;
   int64_t fps = -1;
   int64_t motion_bucket_id = -1;
   int64_t height = -1, width = -1;  // pixels
+  int64_t short_side = -1;          // of the frames by default, where the decoder moves a picture; pixels
   std::string decoder;              // full | tiny: which autoencoder makes the frames; empty: not set
   std::string frame_noise;          // independent | shared, for the frames of a clip; empty: not set
 
   template <class V>
   void Visit(V&& v) {
     v.Extra("steps", steps, int64_t{-1}), v.Extra("sigma_max", sigma_max, -1.0);
+    v.Extra("sigmas", sigmas, std::vector<double>());
     v.Extra("min_guidance_scale", min_guidance_scale, -1.0);
     v.Extra("max_guidance_scale", max_guidance_scale, -1.0);
     v.Extra("fps", fps, int64_t{-1}), v.Extra("motion_bucket_id", motion_bucket_id, int64_t{-1});
     v.Extra("height", height, int64_t{-1}), v.Extra("width", width, int64_t{-1});
+    v.Extra("short_side", short_side, int64_t{-1});
     v.Extra("decoder", decoder, std::string());
     v.Extra("frame_noise", frame_noise, std::string());
   }

@@ -7,6 +7,7 @@
 #include <vector>
 
 #include "mvd/base/error.h"
+#include "mvd/base/motion.h"
 #include "mvd/sample/guidance.h"
 #include "mvd/sample/preconditioning.h"
 
@@ -234,32 +235,51 @@ Tensor DenoiseSvd(const SvdComponents& components, const SvdConditioning& condit
   return latents;
 }
 
-Tensor DecodeSvd(const SvdComponents& components, const TensorView& latents, const SvdOptions& options,
-                 const SampleHooks& hooks) {
-  CheckSvdOptions(options);
-  MVD_CHECK_EQ(latents.shape.rank(), 5);
-  const int64_t frames = options.num_frames, h = latents.shape[2], w = latents.shape[3];
-  const int64_t channels = latents.shape[4];
-  ExpectShape("latents", latents, {1, frames, h, w, channels});
-  if (std::ranges::any_of(latents.f32(), [](float value) { return !std::isfinite(value); }))
-    ThrowBadInput("", "decode: the latents hold numbers that are not finite");
-  const int64_t chunk = options.decode_chunk_size ? options.decode_chunk_size : frames;
-  Tensor result({frames, options.height, options.width, 3});
-  const size_t latent = size_t(h * w * channels), picture = size_t(options.height * options.width * 3);
-  for (int64_t first = 0; first < frames; first += chunk) {
-    if (hooks.cancel) hooks.cancel->Poll();
-    const int64_t count = std::min(chunk, frames - first);
-    Tensor part({count, h, w, channels});
+namespace {
+
+// What the frames `first` to `first` + `count` of a clip are decoded from: latents (count,h,w,C), unscaled,
+// and how far motion has come.
+struct DecodeChunk {
+  DecodeChunk(const SvdComponents& components, const TensorView& latents, double motion_bucket_id,
+              int64_t first, int64_t count)
+      : part({count, latents.shape[2], latents.shape[3], latents.shape[4]}) {
+    const size_t latent = size_t(part.elements() / count);
     const std::span<const float> source =
         latents.f32().subspan(size_t(first) * latent, size_t(count) * latent);
     std::transform(source.begin(), source.end(), part.f32().begin(),
                    [&](float value) { return float(value / components.scaling_factor); });
-    const Tensor decoded = components.vae_decode(part);
-    ExpectShape("the decoder's output", decoded, {count, options.height, options.width, 3});
+    for (int64_t t = first; t < first + count; ++t)
+      travel.push_back(float(MotionTravel(motion_bucket_id, t)));
+  }
+  Tensor part;
+  std::vector<float> travel;
+};
+
+}  // namespace
+
+Tensor DecodeSvd(const SvdComponents& components, const TensorView& latents, const SvdOptions& options,
+                 const SampleHooks& hooks, const TensorView& picture) {
+  CheckSvdOptions(options);
+  MVD_CHECK_EQ(latents.shape.rank(), 5);
+  const int64_t frames = options.num_frames;
+  ExpectShape("latents", latents, {1, frames, latents.shape[2], latents.shape[3], latents.shape[4]});
+  if (std::ranges::any_of(latents.f32(), [](float value) { return !std::isfinite(value); }))
+    ThrowBadInput("", "decode: the latents hold numbers that are not finite");
+  const int64_t height = options.FrameHeight(), width = options.FrameWidth();
+  if (components.moves_picture)
+    ExpectShape("decode: the picture that is moved", picture, {1, height, width, 3});
+  const int64_t chunk = options.decode_chunk_size ? options.decode_chunk_size : frames;
+  Tensor result({frames, height, width, 3});
+  for (int64_t first = 0; first < frames; first += chunk) {
+    if (hooks.cancel) hooks.cancel->Poll();
+    const int64_t count = std::min(chunk, frames - first);
+    const DecodeChunk from(components, latents, options.motion_bucket_id, first, count);
+    const Tensor decoded = components.vae_decode({from.part, picture, from.travel});
+    ExpectShape("the decoder's output", decoded, {count, height, width, 3});
     const std::span<const float> pixels = decoded.f32();
     ExpectFinite(components, SvdNetwork::kVaeDecode,
                  StrCat("decode, frames ", first + 1, " to ", first + count, " of ", frames), pixels);
-    std::transform(pixels.begin(), pixels.end(), &result.f32()[size_t(first) * picture],
+    std::transform(pixels.begin(), pixels.end(), &result.f32()[size_t(first * height * width * 3)],
                    [](float value) { return std::clamp(value / 2 + 0.5f, 0.0f, 1.0f); });
     if (hooks.progress) hooks.progress("decode", double(first + count) / double(frames));
   }

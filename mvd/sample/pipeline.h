@@ -6,6 +6,7 @@
 #include <cstdint>
 #include <functional>
 #include <optional>
+#include <span>
 #include <string>
 
 #include "mvd/base/rng.h"
@@ -22,6 +23,14 @@ struct SvdUnetInput {
   TensorView added_time_ids;  // (B,3): fps - 1, motion bucket, noise augmentation
 };
 
+struct SvdDecodeInput {
+  TensorView latents;  // (T',h,w,C), frames of one clip, unscaled
+  // For decoders that move the clip's picture: the picture (1,H,W,3) in [-1,1], which is the first frame, and
+  // MotionTravel of each frame (T').
+  TensorView picture;
+  std::span<const float> travel;
+};
+
 enum class SvdNetwork { kImageEmbeds, kVaeEncode, kUnet, kVaeDecode };
 
 // Each stage checks what its networks give: Error(kBadInput) that names the stage, and the step or frames,
@@ -30,16 +39,20 @@ struct SvdComponents {
   std::function<Tensor(const TensorView& image)> image_embeds;  // (1,H',W',3), f32 in [-1,1] or u8 -> (1,D)
   std::function<Tensor(const TensorView& image)> vae_encode;    // (1,H,W,3) -> (1,h,w,C): the mode, unscaled
   std::function<Tensor(const SvdUnetInput& input)> unet;        // -> (B,T,h,w,C)
-  std::function<Tensor(const TensorView& latents)> vae_decode;  // (T',h,w,C), one clip -> (T',H,W,3)
+  std::function<Tensor(const SvdDecodeInput& input)> vae_decode;  // -> (T',H,W,3)
   // Why a result is not finite, as the end of a sentence (": unet: tensor 'x' holds nan"),
   // or nothing. Asked after a failure alone. May be empty.
   std::function<std::string(SvdNetwork network)> explain;
+  bool moves_picture = false;       // vae_decode reads the picture, and its frames have the picture's size
   double scaling_factor = 0.18215;  // latents are divided by it before vae_decode; 1 for a TAESD decoder
 };
 
 struct SvdOptions {
   int64_t height = 576;
   int64_t width = 1024;
+  // Of the frames, where a decoder moves a picture of another size than the network sees; 0: height and
+  // width.
+  int64_t frame_height = 0, frame_width = 0;
   int64_t num_frames = 14;
   int64_t num_inference_steps = 25;
   double fps = 7;                // the clip's; the network is told fps - 1
@@ -52,6 +65,9 @@ struct SvdOptions {
   std::string sampler = "euler";
   bool shared_noise = false;      // one noise for all frames
   bool guidance_batching = true;  // false: two UNet calls of batch 1, for less memory
+
+  int64_t FrameHeight() const { return frame_height > 0 ? frame_height : height; }
+  int64_t FrameWidth() const { return frame_width > 0 ? frame_width : width; }
 };
 
 // A usage Error that names the option, what was found and what was expected.
@@ -84,8 +100,10 @@ Tensor DenoiseSvd(const SvdComponents& components, const SvdConditioning& condit
                   const Schedule& schedule, const TensorView& latent_noise, const SvdOptions& options,
                   const SampleHooks& hooks = {});
 
-// latents (1,T,h,w,C) -> frames (T,H,W,3) in [0,1].
+// latents (1,T,h,w,C) -> frames (T,H,W,3) in [0,1]. `picture` (1,H,W,3), f32 in [-1,1], of any size: what a
+// decoder moves (SvdComponents::moves_picture); others do not look at it. Error(kBadInput) where it is needed
+// and empty.
 Tensor DecodeSvd(const SvdComponents& components, const TensorView& latents, const SvdOptions& options,
-                 const SampleHooks& hooks = {});
+                 const SampleHooks& hooks = {}, const TensorView& picture = {});
 
 }  // namespace mvd

@@ -55,7 +55,8 @@ struct Stage {
       }
       return out;
     };
-    components.vae_decode = [this](const TensorView& latents) {
+    components.vae_decode = [this](const SvdDecodeInput& in) {
+      const TensorView& latents = in.latents;
       decode_frames.push_back(latents.shape[0]);
       Tensor out({latents.shape[0], latents.shape[1] * 8, latents.shape[2] * 8, 3});
       const int64_t each = out.elements() / latents.shape[0];
@@ -371,7 +372,7 @@ TEST(Finite, EveryStageSaysWhereANumberIsNot) {
   ExpectNotFinite(stage, SvdNetwork::kUnet, "denoise, step 3 of 4: 1 of 72 numbers are not finite: because",
                   [&] { DenoiseSvd(stage.components, conditioning, schedule, noise, options); });
   const auto decode = stage.components.vae_decode;
-  stage.components.vae_decode = [&](const TensorView& latents) { return with_nan(decode(latents)); };
+  stage.components.vae_decode = [&](const SvdDecodeInput& in) { return with_nan(decode(in)); };
   ExpectNotFinite(stage, SvdNetwork::kVaeDecode,
                   "decode, frames 1 to 3 of 3: 1 of 3456 numbers are not finite: because",
                   [&] { DecodeSvd(stage.components, noise, options); });

@@ -99,4 +99,50 @@ Tensor ToSignedUnit(const RgbView& image) {
   return result;
 }
 
+namespace {
+
+// The source's pixels under one of the target's, and how much of each.
+struct AreaTaps {
+  int64_t first = 0;
+  std::vector<float> shares;  // sum 1
+};
+
+std::vector<AreaTaps> AreaTapsOf(int64_t from, int64_t to) {
+  std::vector<AreaTaps> taps;
+  const double scale = double(from) / double(to);
+  for (int64_t i = 0; i < to; ++i) {
+    const double begin = double(i) * scale, end = double(i + 1) * scale;
+    AreaTaps& tap = taps.emplace_back(AreaTaps{int64_t(begin), {}});
+    for (int64_t j = tap.first; j < from && double(j) < end; ++j)
+      tap.shares.push_back(float((std::min(end, double(j + 1)) - std::max(begin, double(j))) / scale));
+  }
+  return taps;
+}
+
+}  // namespace
+
+Tensor AreaResize(const TensorView& image, int64_t height, int64_t width) {
+  const int64_t w = image.shape[2], c = image.shape[3];
+  const std::vector<AreaTaps> rows = AreaTapsOf(image.shape[1], height), columns = AreaTapsOf(w, width);
+  const std::span<const float> source = image.f32();
+  Tensor result = Tensor::Zeros({1, height, width, c});
+  std::vector<float> line(size_t(w * c));
+  for (int64_t y = 0; y < height; ++y) {
+    std::fill(line.begin(), line.end(), 0.0f);
+    for (size_t i = 0; i < rows[size_t(y)].shares.size(); ++i) {
+      const float* row = &source[size_t((rows[size_t(y)].first + int64_t(i)) * w * c)];
+      for (size_t k = 0; k < line.size(); ++k) line[k] += rows[size_t(y)].shares[i] * row[k];
+    }
+    for (int64_t x = 0; x < width; ++x) {
+      float* out = &result.f32()[size_t((y * width + x) * c)];
+      const AreaTaps& tap = columns[size_t(x)];
+      for (size_t i = 0; i < tap.shares.size(); ++i) {
+        for (int64_t k = 0; k < c; ++k)
+          out[k] += tap.shares[i] * line[size_t((tap.first + int64_t(i)) * c + k)];
+      }
+    }
+  }
+  return result;
+}
+
 }  // namespace mvd

@@ -57,6 +57,10 @@ inline float SignedUnit(uint8_t value) { return float(value) / 255.0f * 2.0f - 1
 // (H,W,3) u8 -> (1,H,W,3) f32 in [-1,1].
 Tensor ToSignedUnit(const RgbView& image);
 
+// (1,H,W,C), f32 -> (1,height,width,C): each pixel the mean over its part of the picture, whole pixels and
+// parts of them.
+Tensor AreaResize(const TensorView& image, int64_t height, int64_t width);
+
 // Defaults: the statistics CLIP was trained with (arXiv 2103.00020).
 struct ClipPreprocessing {
   int64_t size = 224;

@@ -204,11 +204,13 @@ Schedule MakeSchedule(const SchedulerConfig& config, int64_t steps, const std::s
   std::vector<double> sigmas;
   for (float t : schedule.timesteps) sigmas.push_back(Interpolate(train, t));
 
-  if (config.use_karras_sigmas || config.use_exponential_sigmas) {
+  const bool named = int64_t(config.sigmas.size()) == steps;
+  if (named || config.use_karras_sigmas || config.use_exponential_sigmas) {
     const double sigma_min = config.sigma_min.value_or(sigmas.back());
     const double sigma_max = config.sigma_max.value_or(sigmas.front());
-    sigmas = config.use_karras_sigmas ? KarrasSigmas(sigma_min, sigma_max, steps)
-                                      : ExponentialSigmas(sigma_min, sigma_max, steps);
+    sigmas = named                      ? config.sigmas
+             : config.use_karras_sigmas ? KarrasSigmas(sigma_min, sigma_max, steps)
+                                        : ExponentialSigmas(sigma_min, sigma_max, steps);
     std::vector<float> log_sigmas(train);
     for (float& value : log_sigmas) value = std::log(value);
     for (size_t i = 0; i < sigmas.size(); ++i) {

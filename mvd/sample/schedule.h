@@ -29,6 +29,8 @@ struct SchedulerConfig {
   int64_t steps_offset = 0;
   bool rescale_betas_zero_snr = false;     // not supported
   std::string final_sigmas_type = "zero";  // or "sigma_min"
+  // No key of diffusers: the noise levels of a run of as many steps, where a model names them.
+  std::vector<double> sigmas = {};
 };
 
 // The config that Stable Video Diffusion ships.

@@ -177,5 +177,16 @@ TEST(Schedule, SenselessValues) {
   ExpectError(config, 1, Exit::kBadInput, "s.json: num_train_timesteps: found 1, expected 2 to 1000000");
 }
 
+// A model may name the noise levels of a run of so many steps; other numbers of steps have the scheduler's
+// own.
+TEST(Schedule, OfAModelsOwnLevels) {
+  SchedulerConfig config = SvdSchedulerConfig();
+  config.sigmas = {700, 20, 2};
+  const Schedule schedule = MakeSchedule(config, 3);
+  EXPECT_EQ(schedule.sigmas, (std::vector<float>{700, 20, 2, 0}));
+  EXPECT_NEAR(schedule.timesteps[1], 0.25 * std::log(20.0), 1e-6);
+  EXPECT_EQ(MakeSchedule(config, 5).sigmas, MakeSchedule(SvdSchedulerConfig(), 5).sigmas);
+}
+
 }  // namespace
 }  // namespace mvd

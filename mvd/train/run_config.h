@@ -27,8 +27,9 @@ struct ModelSection {
 
 // [data]
 struct DataSection {
-  std::string kind = "synth";  // synth | shards
+  std::string kind = "synth";  // synth | shards | mix
   std::string folder;          // of shards
+  std::string mix;             // mix: JSON object, weight by source: "synth" or a folder of shards
   std::string photos;  // synth: folder of pictures to move; empty: drawn textures only; pictures: needed
   std::string latent_cache;      // folder for cached latents; empty: encode every clip again
   std::string verify = "clips";  // clips | shards: what is held against hashes
@@ -108,6 +109,8 @@ struct DiffusionConfig : CommonConfig {
   // [noise] EDM's training noise, ln sigma ~ N(p_mean, p_std^2); SVD's values for image-to-video at low
   // resolution (arXiv 2311.15127, appendix D).
   double p_mean = 0.7, p_std = 1.6;
+  // [loss] With latents that hold motion: weight of what is said of places that the first frame shows.
+  double seen_weight = 0.1;
   // [conditioning] the first frame's own noise, ln sigma_c ~ N(aug_mean, aug_std^2), in pixels before
   // encoding.
   double aug_mean = -3, aug_std = 0.5;

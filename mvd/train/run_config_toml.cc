@@ -63,6 +63,8 @@ void CheckCommon(const CommonConfig& config, const std::string& file) {
   if (config.data.kind == "shards" && config.data.folder.empty()) {
     fail("data.folder", "is empty, expected a folder of shards because data.kind is \"shards\"");
   }
+  if (config.data.kind == "mix" && config.data.mix.empty())
+    fail("data.mix", "is empty, expected a table of sources because data.kind is \"mix\"");
   if (config.data.keep && config.data.clips == 0)
     fail("data.keep", "is true, expected a number of data.clips with it: without one no clip comes twice");
   if (config.run.record && config.run.accumulation > 1)

@@ -28,7 +28,6 @@ RunModels ResolveModels(const ModelSection& section) {
     models.origin = section.folder;
   }
   models.configs.unet = OverlaidConfig(models.configs.unet, section.unet, "model.unet");
-  models.configs.taesd = OverlaidConfig(models.configs.taesd, section.taesd, "model.taesd");
   if (!section.autoencoder.empty()) {
     models.tiny_autoencoder = true;
     if (PathExists(section.autoencoder)) {
@@ -40,6 +39,9 @@ RunModels ResolveModels(const ModelSection& section) {
       models.origin += " (" + section.autoencoder + " is not there yet: a tiny autoencoder stands for it)";
     }
   }
+  // What stands for an autoencoder that is not there yet is not what the keys are meant for.
+  if (section.autoencoder.empty() ? section.folder.empty() : PathExists(section.autoencoder))
+    models.configs.taesd = OverlaidConfig(models.configs.taesd, section.taesd, "model.taesd");
   if (!section.image_encoder.empty()) {
     models.configs.image_encoder = Model::Open(section.image_encoder).configs().image_encoder;
   }

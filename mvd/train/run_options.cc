@@ -75,9 +75,14 @@ void AddModel(List& list, ModelSection& model) {
 
 void AddData(List& list, DataSection& data) {
   list.section = "data";
-  list.Text("kind", data.kind, {"synth", "pictures", "shards"},
-            "procedural clips, single frames of photos and scenes, or clips that `data prepare` wrote");
+  list.Text("kind", data.kind, {"synth", "pictures", "shards", "mix"},
+            "procedural clips, single frames of photos and scenes, clips that `data prepare` wrote, or "
+            "several of these");
   list.Text("folder", data.folder, {}, "folder of shards that `data prepare` wrote").on_resume = kAllowed;
+  list.Text(
+          "mix", data.mix, {},
+          "mix: weight by source, \"synth\" or a folder of shards, whose clips are mirrored half of the time")
+      .json = true;
   list.Text("verify", data.verify, {"clips", "shards"},
             "check the hash of each clip's pixels, or also that of each shard file, which is then read whole "
             "when it is first needed")
@@ -290,6 +295,9 @@ std::vector<Option> ListOptions(DiffusionConfig& config) {
   list.Number("p_mean", config.p_mean, -10, 10, "",
               "mean of ln sigma in training (arXiv 2206.00364, table 1)");
   list.Number("p_std", config.p_std, 0, 10, "", "standard deviation of ln sigma");
+  list.section = "loss";
+  list.Number("seen_weight", config.seen_weight, 0, 1, "",
+              "with latents that hold motion: weight of what is said of places that the first frame shows");
   AddConditioning(list, config);
   return std::move(list.options);
 }

@@ -9,15 +9,19 @@
 #include "mvd/train/loop/data.h"
 #include "mvd/train/loop/draws.h"
 #include "mvd/train/loop/export.h"
+#include "mvd/train/loop/frame_batch.h"
 #include "mvd/train/loop/losses.h"
 #include "mvd/train/loop/options.h"
 #include "mvd/train/loop/reducer.h"
 #include "mvd/train/loop/samples.h"
 #include "mvd/train/loop/tensors.h"
 #include "mvd/train/loop/warp.h"
+#include "mvd/train/run_models.h"
 
 namespace mvd {
 namespace {
+
+constexpr char kMotionLayers[] = "decoder.motion.";
 
 struct AutoencoderModel {
   AutoencoderModel(const AutoencoderConfig& c, at::Device d)
@@ -57,19 +61,28 @@ at::Tensor Encode(AutoencoderModel& m, const Parameters& all, const at::Tensor& 
   return encoder.Run(all, {{"image", images}}).at("latent");
 }
 
-// `to_decode` maps the encoder's latents to those that are decoded.
+// `to_decode` maps the encoder's latents to those that are decoded. `motion` is empty for an autoencoder of
+// pictures.
 template <class ToDecode>
 Reconstruction Reconstruct(AutoencoderModel& m, const Parameters& weights, const at::Tensor& images,
-                           const ToDecode& to_decode, GraphCache& graphs) {
+                           const ToDecode& to_decode, GraphCache& graphs, const ClipMotion& motion = {}) {
   const Parameters all = BothHalves(m, weights);
-  const int64_t n = images.size(0), h = images.size(2), w = images.size(3);
+  const int64_t h = images.size(2), w = images.size(3);
   Reconstruction r;
   r.latent = Encode(m, all, images, graphs);
-  const at::Tensor decoded = to_decode(r.latent);
-  const int64_t lh = decoded.size(2), lw = decoded.size(3);
-  const TorchGraph& decoder =
-      graphs.Get({"decoder", n, 1, lh, lw}, [&] { return BuildTaesdDecoder(m.taesd, n, 1, lh, lw); });
-  r.image = decoder.Run(all, {{"latent", decoded}}).at("image");
+  TensorMap inputs{{"latent", r.latent}};
+  if (motion.latents.defined()) {
+    inputs["latent"] = WithMotion(r.latent, motion);
+    inputs["picture"] = motion.picture, inputs["travel"] = motion.travel;
+    if (m.taesd.motion_features > 0) inputs["seen"] = motion.picture;
+  }
+  at::Tensor& latent = inputs["latent"];
+  latent = to_decode(latent);
+  const int64_t n = latent.size(0), t = latent.size(1), lh = latent.size(2), lw = latent.size(3);
+  const TorchGraph& decoder = graphs.Get({"decoder", n, t, lh, lw}, [&] {
+    return BuildTaesdDecoder(m.taesd, n, t, lh, lw, {h, w});
+  });
+  r.image = decoder.Run(all, inputs).at("image").flatten(0, 1).unsqueeze(1);
   // Sides that are no multiple of the factor decode to the next one.
   r.image = r.image.narrow(2, 0, h).narrow(3, 0, w);
   return r;
@@ -113,29 +126,27 @@ at::Tensor Equivariance(AutoencoderModel& m, const Parameters& weights,
   return (distance / latent.var({0, 1, 2, 3}, false).clamp_min(kLeast)).mean();
 }
 
+// Noise of latents' shape, each item's part a function of its sample.
+at::Tensor LatentNoise(const AutoencoderModel& m, const std::vector<TrainingItem>& items,
+                       const at::Tensor& latent) {
+  const int64_t part = latent.numel() / int64_t(items.size());
+  const at::Tensor noise = at::empty({int64_t(items.size()), part}, at::kFloat);
+  for (size_t i = 0; i < items.size(); ++i)
+    DrawNoise(uint64_t(m.config.run.seed), items[i].sample, NoiseKind::kLatents,
+              {noise.data_ptr<float>() + int64_t(i) * part, size_t(part)});
+  return noise.view(latent.sizes()).to(m.device) * m.config.latent_noise;
+}
+
 TrainLoss LossOf(AutoencoderModel& m, const Parameters& weights, const std::vector<TrainingItem>& items,
                  bool guard) {
-  std::vector<at::Tensor> pictures;
-  for (const TrainingItem& item : items)
-    pictures.push_back(
-        SignedPixels(item.clip.pixels.data(), item.clip.frames, item.clip.height, item.clip.width));
-  const at::Tensor images = at::cat(pictures).to(m.device);
-  at::Tensor noise;
+  const FrameBatch batch = MakeFrameBatch(m.taesd, items, uint64_t(m.config.run.seed), m.device);
+  const at::Tensor& images = batch.images;
   const AutoencoderConfig& c = m.config;
-  if (c.latent_noise > 0) {
-    const int64_t f = ScaleFactor(m.taesd), frames = images.size(0) / int64_t(items.size());
-    const int64_t h = (images.size(2) + f - 1) / f, w = (images.size(3) + f - 1) / f;
-    std::vector<at::Tensor> parts;
-    for (const TrainingItem& item : items) {
-      parts.push_back(at::empty({frames, 1, h, w, m.taesd.latent_channels}, at::kFloat));
-      DrawNoise(uint64_t(c.run.seed), item.sample, NoiseKind::kLatents,
-                {parts.back().data_ptr<float>(), size_t(parts.back().numel())});
-    }
-    noise = at::cat(parts).to(m.device) * c.latent_noise;
-  }
-  const auto to_decode = [&](const at::Tensor& latent) { return noise.defined() ? latent + noise : latent; };
+  const auto to_decode = [&](const at::Tensor& latent) {
+    return c.latent_noise > 0 ? latent + LatentNoise(m, items, latent) : latent;
+  };
   GraphCache& graphs = guard ? m.guarded : m.graphs;
-  const Reconstruction r = Reconstruct(m, weights, images, to_decode, graphs);
+  const Reconstruction r = Reconstruct(m, weights, images, to_decode, graphs, batch.motion);
   TrainLoss loss{.value = at::zeros({}, images.options()), .sigma = {}, .parts = {}};
   const auto add = [&](const char* name, double weight, const at::Tensor& value) {
     loss.parts[name] = value.item<double>();
@@ -179,12 +190,13 @@ SampleReport Sheet(AutoencoderModel& m, const Parameters& weights, int64_t step,
   const c10::NoGradGuard guard;
   const CommonConfig& c = m.config;
   std::vector<Tensor> rows;
-  for (const TrainingClip& clip : HeldOutClips(c.data, uint64_t(c.run.seed), c.output.samples_count)) {
-    const at::Tensor images =
-        SignedPixels(clip.pixels.data(), clip.frames, clip.height, clip.width).to(m.device);
+  uint64_t sample = kHeldOutSamples;
+  for (TrainingClip& clip : HeldOutClips(c.data, uint64_t(c.run.seed), c.output.samples_count)) {
+    const FrameBatch batch =
+        MakeFrameBatch(m.taesd, {{std::move(clip), sample++}}, uint64_t(c.run.seed), m.device);
     const auto as_it_is = [](const at::Tensor& latent) { return latent; };
-    const Reconstruction r = Reconstruct(m, weights, images, as_it_is, m.graphs);
-    for (const at::Tensor& x : {images, r.image}) rows.push_back(FromTorch((x.squeeze(1) + 1) / 2));
+    const Reconstruction r = Reconstruct(m, weights, batch.images, as_it_is, m.graphs, batch.motion);
+    for (const at::Tensor& x : {batch.images, r.image}) rows.push_back(FromTorch((x.squeeze(1) + 1) / 2));
   }
   SampleReport report;
   char name[32];
@@ -194,6 +206,22 @@ SampleReport Sheet(AutoencoderModel& m, const Parameters& weights, int64_t step,
   return report;
 }
 
+// The decoder's weights from a folder, and where that has none yet, of layers for motion that the run adds,
+// random ones; the last of these is zero, so that training starts with the motion as it is.
+Parameters LoadDecoder(const AutoencoderModel& m, WeightSource& folder) {
+  const Graph graph = BuildTaesdDecoder(m.taesd, 1, 1, 8, 8);
+  RandomWeights random(graph, uint64_t(m.config.run.seed), DType::kF32, {HardwareThreads()});
+  MapWeights weights;
+  for (ValueId id : graph.All(Op::kWeight)) {
+    const std::string& name = graph.node(id).name;
+    const bool added = name.starts_with(kMotionLayers) && !folder.Find(name);
+    Tensor values = ConvertTo(added ? random.Get(name) : folder.Get(name), DType::kF32);
+    if (added && name.find("conv_out") != name.npos) std::ranges::fill(values.f32(), 0.0f);
+    weights.Set(name, std::move(values));
+  }
+  return LoadParameters(graph, weights, m.device);
+}
+
 void LoadAutoencoder(AutoencoderModel& m) {
   const CommonConfig& c = m.config;
   ModelSection section = c.model;
@@ -201,10 +229,10 @@ void LoadAutoencoder(AutoencoderModel& m) {
   const Model model = OpenModel(section, {HardwareThreads()});
   if (!model.Has("taesd_encoder"))
     ThrowBadInput(model.origin(), "has no TAESD-shaped autoencoder, expected class AutoencoderTiny");
-  m.taesd = model.configs().taesd;
+  m.taesd = OverlaidConfig(model.configs().taesd, section.folder.empty() ? "" : section.taesd, "model.taesd");
   const auto weights = model.Weights("taesd_encoder"), decoder = model.Weights("taesd_decoder");
   m.all = LoadParameters(BuildTaesdEncoder(m.taesd, 1, 64, 64), *weights, m.device);
-  m.all.merge(LoadParameters(BuildTaesdDecoder(m.taesd, 1, 1, 8, 8), *decoder, m.device));
+  m.all.merge(LoadDecoder(m, *decoder));
   if (m.config.adversarial > 0) {
     const Graph judge = BuildPatchDiscriminator(1, 64, 64);
     RandomWeights random(judge, uint64_t(m.config.run.seed), DType::kF32, {HardwareThreads()});

@@ -1,8 +1,10 @@
 #include "mvd/train/loop/data.h"
 
 #include <fstream>
+#include <nlohmann/json.hpp>
 
 #include "mvd/base/error.h"
+#include "mvd/data/mixed_source.h"
 #include "mvd/data/picture_source.h"
 #include "mvd/data/shard_source.h"
 #include "mvd/data/synth.h"
@@ -80,6 +82,45 @@ std::unique_ptr<ClipSource> Shards(const DataSection& data, const std::string& f
   return MakeShardSource(std::move(options));
 }
 
+// data.mix as a list.
+std::vector<std::pair<std::string, double>> MixOf(const DataSection& data) {
+  const nlohmann::json mix = nlohmann::json::parse(data.mix, nullptr, /*allow_exceptions=*/false);
+  if (!mix.is_object() || mix.empty())
+    ThrowUsage("data.mix is no table of sources, expected such as { synth = 3, \"runs/film\" = 1 }");
+  std::vector<std::pair<std::string, double>> sources;
+  for (const auto& [name, weight] : mix.items()) {
+    if (!weight.is_number() || !(weight.get<double>() > 0))
+      ThrowUsage("data.mix gives '", name, "' the weight ", weight.dump(), ", expected a number above 0");
+    sources.emplace_back(name, weight.get<double>());
+  }
+  return sources;
+}
+
+constexpr char kSynth[] = "synth";
+
+std::unique_ptr<ClipSource> SynthSource(const DataSection& data, uint64_t seed, int rank, int world,
+                                        const ReadAhead& ahead) {
+  SynthOptions options = Synth(data, seed);
+  options.rank = rank, options.ranks = world;
+  options.clips = data.clips, options.keep = data.keep;
+  options.ahead = ahead;
+  return MakeSynthSource(options);
+}
+
+// Films are shown left for right half of the time; procedural scenes know no sides.
+std::unique_ptr<ClipSource> Mixed(const DataSection& data, uint64_t seed, int rank, int world,
+                                  const ReadAhead& ahead,
+                                  const std::function<void(const std::string&)>& note) {
+  std::vector<WeightedSource> sources;
+  for (const auto& [name, weight] : MixOf(data)) {
+    if (name == kSynth)
+      sources.push_back({SynthSource(data, seed, rank, world, ahead), weight, false});
+    else
+      sources.push_back({Shards(data, name, seed, rank, world, note), weight, true});
+  }
+  return MakeMixedSource(std::move(sources), seed, rank, world);
+}
+
 }  // namespace
 
 std::unique_ptr<ClipSource> MakeClipSource(const DataSection& data, uint64_t seed, int rank, int world,
@@ -88,11 +129,8 @@ std::unique_ptr<ClipSource> MakeClipSource(const DataSection& data, uint64_t see
   const ReadAhead read_ahead{int(data.workers), ahead};
   if (data.kind == "shards") return Shards(data, data.folder, seed, rank, world, note);
   if (data.kind == "pictures") return Pictures(data, seed, rank, world, read_ahead);
-  SynthOptions options = Synth(data, seed);
-  options.rank = rank, options.ranks = world;
-  options.clips = data.clips, options.keep = data.keep;
-  options.ahead = read_ahead;
-  return MakeSynthSource(options);
+  if (data.kind == "mix") return Mixed(data, seed, rank, world, read_ahead, note);
+  return SynthSource(data, seed, rank, world, read_ahead);
 }
 
 std::vector<TrainingClip> HeldOutClips(const DataSection& data, uint64_t seed, int64_t count) {

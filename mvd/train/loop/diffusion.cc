@@ -103,13 +103,15 @@ std::vector<double> Sigmas(const EncodedClips& clips) {
 }
 
 // All that the loss depends on besides weights, on the device.
-TensorMap LossInputs(const EncodedClips& clips) {
+TensorMap LossInputs(const DiffusionModel& m, const EncodedClips& clips) {
   const DiffusionTarget t =
       MakeDiffusionTarget(clips.latents, clips.noise, at::tensor(Sigmas(clips), at::kDouble));
   TensorMap inputs{{"sample", t.sample}, {"timestep", t.timestep},
                    {"target", t.target}, {"condition", clips.condition},
                    {"ids", clips.ids},   {"kept_images", KeptImages(clips)}};
   if (clips.pixel_values.defined()) inputs["pixel_values"] = clips.pixel_values;
+  const int64_t motion = m.networks.autoencoder.motion_channels();
+  if (motion > 0) inputs["weight"] = MotionWeights(clips.latents, motion, m.config.seen_weight);
   return inputs;
 }
 
@@ -129,7 +131,8 @@ at::Tensor LossOfEach(DiffusionModel& m, const Parameters& weights, const Tensor
                                                                {"encoder_hidden_states", embeds},
                                                                {"added_time_ids", in.at("ids")}})
                                 .at("sample");
-  return DiffusionLoss(output, in.at("target"));
+  const auto weight = in.find("weight");
+  return DiffusionLoss(output, in.at("target"), weight == in.end() ? at::Tensor() : weight->second);
 }
 
 TrainLoss Told(const at::Tensor& each, const EncodedClips& clips) {
@@ -144,15 +147,16 @@ TrainLoss Told(const at::Tensor& each, const EncodedClips& clips) {
 
 TrainLoss DiffusionLossOf(DiffusionModel& m, const Parameters& weights, const EncodedClips& clips,
                           bool guard) {
-  return Told(LossOfEach(m, weights, LossInputs(clips), guard ? m.guarded : m.trained), clips);
+  return Told(LossOfEach(m, weights, LossInputs(m, clips), guard ? m.guarded : m.trained), clips);
 }
 
 TrainLoss RecordedDiffusionLoss(DiffusionModel& m, const Parameters& weights, const EncodedClips& clips) {
-  const TensorMap out = m.recorded.Run(weights, LossInputs(clips), [&](const TensorMap& inputs) -> TensorMap {
-    const at::Tensor each = LossOfEach(m, weights, inputs, m.trained);
-    each.mean().backward();
-    return {{"each", each.detach()}};
-  });
+  const TensorMap out =
+      m.recorded.Run(weights, LossInputs(m, clips), [&](const TensorMap& inputs) -> TensorMap {
+        const at::Tensor each = LossOfEach(m, weights, inputs, m.trained);
+        each.mean().backward();
+        return {{"each", each.detach()}};
+      });
   TrainLoss loss = Told(out.at("each"), clips);
   loss.backward_done = true;
   return loss;

@@ -8,6 +8,7 @@
 
 #include "mvd/base/check.h"
 #include "mvd/base/parallel.h"
+#include "mvd/data/motion_latents.h"
 #include "mvd/train/loop/data.h"
 #include "mvd/train/loop/diffusion.h"
 #include "mvd/train/loop/tensors.h"
@@ -23,6 +24,7 @@ struct HostBatch {
   at::Tensor noise;          // (B,T,h,w,C)
   at::Tensor pixel_values;   // (B,1,S,S,3); undefined without an image encoder
   at::Tensor ids;            // (B,1,1,1,3)
+  at::Tensor motion;         // (B,T,h,w,M); undefined where latents hold none
 };
 
 // For a fast copy to a device.
@@ -56,6 +58,9 @@ HostBatch FillHostBatch(const DiffusionModel& m, const std::vector<TrainingItem>
       n, {b, t, (h + factor - 1) / factor, (w + factor - 1) / factor, n.autoencoder.channels()}, at::kFloat);
   if (!n.image_encoder.empty()) host.pixel_values = HostTensor(n, {b, 1, size, size, 3}, at::kFloat);
   host.ids = HostTensor(n, {b, 1, 1, 1, 3}, at::kFloat);
+  const int64_t motion_channels = n.autoencoder.motion_channels();
+  if (motion_channels > 0)
+    host.motion = HostTensor(n, {b, t, host.noise.size(2), host.noise.size(3), motion_channels}, at::kFloat);
   const uint64_t seed = uint64_t(m.config.run.seed);
   ParallelFor({at::get_num_threads()}, b, [&](int64_t i, int) {
     const auto& [clip, sample] = items[size_t(i)];
@@ -65,6 +70,7 @@ HostBatch FillHostBatch(const DiffusionModel& m, const std::vector<TrainingItem>
     DrawNoise(seed, sample, NoiseKind::kPicture, Part(host.picture_noise, i));
     DrawNoise(seed, sample, NoiseKind::kLatents, Part(host.noise, i));
     if (host.pixel_values.defined()) FillPixelValues(n, clip, Part(host.pixel_values, i));
+    if (host.motion.defined()) std::ranges::copy(MotionLatents(clip, factor), Part(host.motion, i).begin());
     const std::span<float> ids = Part(host.ids, i);
     ids[0] = float(FpsId(m.config, clip)), ids[1] = float(MotionBucket(m.config, clip));
     ids[2] = float(draws[size_t(i)].sigma_condition);
@@ -155,6 +161,10 @@ EncodedClips EncodeClips(DiffusionModel& m, const std::vector<TrainingItem>& ite
   const Latents latents =
       m.cache ? EncodeCached(m, items, host.pixels, noise) : EncodeAll(m, host.pixels, noise);
   e.latents = latents.clips * m.networks.autoencoder.scaling;
+  if (host.motion.defined()) {
+    const int64_t motion = host.motion.size(4);
+    e.latents = at::cat({e.latents.narrow(4, 0, e.latents.size(4) - motion), on_device(host.motion)}, 4);
+  }
   e.condition = latents.conditions * at::tensor(kept_latents, e.latents.options()).view({-1, 1, 1, 1, 1});
   MVD_CHECK(e.latents.sizes() == e.noise.sizes());
   return e;

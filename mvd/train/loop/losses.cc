@@ -5,6 +5,7 @@
 #include <vector>
 
 #include "mvd/base/check.h"
+#include "mvd/base/motion.h"
 #include "mvd/sample/preconditioning.h"
 
 namespace mvd {
@@ -43,9 +44,21 @@ DiffusionTarget MakeDiffusionTarget(const at::Tensor& latents, const at::Tensor&
           .target = (noise - s * latents) * scale};
 }
 
-at::Tensor DiffusionLoss(const at::Tensor& output, const at::Tensor& target) {
+at::Tensor DiffusionLoss(const at::Tensor& output, const at::Tensor& target, const at::Tensor& weight) {
   MVD_CHECK(output.sizes() == target.sizes());
-  return PerSample((output - target).square());
+  const at::Tensor error = (output - target).square();
+  return PerSample(weight.defined() ? error * weight : error);
+}
+
+at::Tensor MotionWeights(const at::Tensor& latents, int64_t motion_channels, double seen) {
+  const int64_t rest = latents.size(4) - motion_channels;
+  const at::Tensor motion = latents.narrow(4, rest, motion_channels);
+  // +1 visible, -1 not, in the last value of each cell.
+  const at::Tensor visible =
+      (motion.unflatten(4, {-1, kMotionValues}).select(5, kMotionValues - 1).mean(4, /*keepdim=*/true) + 1) /
+      2;
+  const at::Tensor weight = (1 - visible * (1 - seen)).clamp(seen, 1);
+  return at::cat({weight.expand({-1, -1, -1, -1, rest}), at::ones_like(motion)}, 4);
 }
 
 at::Tensor PixelLoss(const at::Tensor& output, const at::Tensor& image) {

@@ -19,8 +19,13 @@ struct DiffusionTarget {
 DiffusionTarget MakeDiffusionTarget(const at::Tensor& latents, const at::Tensor& noise,
                                     const at::Tensor& sigma);
 
-// Mean over a sample's elements, one value per sample: (B).
-at::Tensor DiffusionLoss(const at::Tensor& output, const at::Tensor& target);
+// Mean over a sample's elements, one value per sample: (B). `weight`, of the same shape, if defined,
+// multiplies each element's error.
+at::Tensor DiffusionLoss(const at::Tensor& output, const at::Tensor& target, const at::Tensor& weight = {});
+// The weights of latents (B,T,h,w,C) whose last `motion_channels` are motion: 1 for motion and for what else
+// is said of places that the first frame does not show; `seen`, less, for what a decoder takes from the
+// picture.
+at::Tensor MotionWeights(const at::Tensor& latents, int64_t motion_channels, double seen);
 
 // Autoencoder. Images (N,1,H,W,3) in [-1,1]; one value per image: (N).
 at::Tensor PixelLoss(const at::Tensor& output, const at::Tensor& image);

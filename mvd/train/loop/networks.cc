@@ -32,12 +32,14 @@ Autoencoder LoadAutoencoder(const ModelSection& section, const Model& model, at:
   const Model source = section.autoencoder.empty() ? model : Model::Open(section.autoencoder);
   Autoencoder a;
   a.taesd = source.configs().taesd;
+  if (!section.autoencoder.empty()) a.taesd = OverlaidConfig(a.taesd, section.taesd, "model.taesd");
   a.vae = source.configs().vae;
   // Random weights: the smaller of the two, since neither means anything.
   const bool random = section.autoencoder.empty() && section.folder.empty();
   a.tiny = random || !source.Has("vae_encoder");
   a.scaling = a.tiny ? 1 : a.vae.scaling_factor;
-  const ModelConfigs& c = source.configs();
+  ModelConfigs c = source.configs();
+  c.taesd = a.taesd;
   a.encoder = Frozen(LoadComponent(source, c, a.tiny ? "taesd_encoder" : "vae_encoder", device));
   a.decoder = Frozen(LoadComponent(source, c, a.tiny ? "taesd_decoder" : "vae_decoder", device));
   return a;
@@ -50,7 +52,8 @@ Model OpenModel(const ModelSection& section, const Threads& threads) {
   if (!section.folder.empty()) return Model::Open(section.folder);
   Preset preset = FindPreset(section.preset);
   preset.models.unet = OverlaidConfig(preset.models.unet, section.unet, "model.unet");
-  preset.models.taesd = OverlaidConfig(preset.models.taesd, section.taesd, "model.taesd");
+  if (section.autoencoder.empty())  // else it is laid over that one's
+    preset.models.taesd = OverlaidConfig(preset.models.taesd, section.taesd, "model.taesd");
   return Model::Random(preset, uint64_t(section.weight_seed), DType::kF32, threads);
 }
 
@@ -107,13 +110,17 @@ at::Tensor EncodeImages(const Autoencoder& a, const at::Tensor& images, int64_t 
   return at::cat(latents);
 }
 
-at::Tensor DecodeLatents(const Autoencoder& a, const at::Tensor& latents, GraphCache& graphs) {
+at::Tensor DecodeLatents(const Autoencoder& a, const at::Tensor& latents, GraphCache& graphs,
+                         const at::Tensor& picture, const at::Tensor& travel) {
   const c10::NoGradGuard guard;
   const int64_t b = latents.size(0), t = latents.size(1), h = latents.size(2), w = latents.size(3);
   const TorchGraph& graph = graphs.Get({"decoder", b, t, h, w}, [&] {
     return a.tiny ? BuildTaesdDecoder(a.taesd, b, t, h, w) : BuildVaeDecoder(a.vae, b, t, h, w);
   });
-  return graph.Run(a.decoder, {{"latent", latents / a.scaling}}).at("image");
+  TensorMap inputs{{"latent", latents / a.scaling}};
+  if (a.motion_channels() > 0) inputs["picture"] = picture, inputs["travel"] = travel;
+  if (a.motion_channels() > 0 && a.taesd.motion_features > 0) inputs["seen"] = picture;
+  return graph.Run(a.decoder, inputs).at("image");
 }
 
 }  // namespace mvd

@@ -26,6 +26,7 @@ struct Autoencoder {
 
   int64_t factor() const { return tiny ? ScaleFactor(taesd) : ScaleFactor(vae); }
   int64_t channels() const { return tiny ? taesd.latent_channels : vae.latent_channels; }
+  int64_t motion_channels() const { return tiny ? taesd.motion_channels : 0; }
 };
 
 // All networks of [model], loaded.
@@ -76,7 +77,9 @@ class GraphCache {
 // bounds the memory of activations (FramesAtOnce).
 at::Tensor EncodeImages(const Autoencoder& autoencoder, const at::Tensor& images, int64_t at_once,
                         GraphCache& graphs);
-// Scaled latents (1,T,h,w,C) -> (1,T,H,W,3), about [-1,1]; no gradient.
-at::Tensor DecodeLatents(const Autoencoder& autoencoder, const at::Tensor& latents, GraphCache& graphs);
+// Scaled latents (1,T,h,w,C) -> (1,T,H,W,3), about [-1,1]; no gradient. A decoder that moves a picture is
+// given `picture` (1,1,H,W,3) and `travel` (1,T,1,1,1).
+at::Tensor DecodeLatents(const Autoencoder& autoencoder, const at::Tensor& latents, GraphCache& graphs,
+                         const at::Tensor& picture = {}, const at::Tensor& travel = {});
 
 }  // namespace mvd

@@ -53,9 +53,15 @@ SvdComponents Components(DiffusionModel& m, const SvdUnetConfig& unet, const Par
                                {"added_time_ids", place(ToTorch(in.added_time_ids))}})
                          .at("sample"));
   };
-  c.vae_decode = [&m](const TensorView& latents) {
-    const at::Tensor x = ToTorch(latents).unsqueeze(0).to(m.networks.device);
-    return FromTorch(DecodeLatents(m.networks.autoencoder, x, m.frozen).squeeze(0));
+  c.moves_picture = m.networks.autoencoder.motion_channels() > 0;
+  c.vae_decode = [&m](const SvdDecodeInput& in) {
+    const at::Device device = m.networks.device;
+    const at::Tensor x = ToTorch(in.latents).unsqueeze(0).to(device);
+    const at::Tensor picture = ToTorch(in.picture).unsqueeze(1).to(device);
+    const at::Tensor travel = at::tensor(std::vector<float>(in.travel.begin(), in.travel.end()), at::kFloat)
+                                  .view({1, -1, 1, 1, 1})
+                                  .to(device);
+    return FromTorch(DecodeLatents(m.networks.autoencoder, x, m.frozen, picture, travel).squeeze(0));
   };
   return c;
 }
@@ -85,8 +91,11 @@ Tensor MakeClip(DiffusionModel& m, const SvdComponents& components, const UnetSa
   const at::Tensor first = SignedPixels(clip.pixels.data(), 1, clip.height, clip.width).squeeze(1);
   const Tensor image = FromTorch(first);
   const SvdConditioning conditioning = EncodeSvd(components, image, image, noise.image, o);
-  const Schedule schedule = MakeSchedule(SvdSchedulerConfig(), o.num_inference_steps);
-  return DecodeSvd(components, DenoiseSvd(components, conditioning, schedule, noise.latents, o), o);
+  SchedulerConfig scheduler = SvdSchedulerConfig();
+  scheduler.sigmas = sampling.sigmas;
+  const Schedule schedule = MakeSchedule(scheduler, o.num_inference_steps);
+  return DecodeSvd(components, DenoiseSvd(components, conditioning, schedule, noise.latents, o), o, {},
+                   image);
 }
 
 std::string StepName(int64_t step) {
