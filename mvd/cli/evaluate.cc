@@ -35,6 +35,7 @@ struct Options {
   double min_guidance_scale = kUnset<double>, max_guidance_scale = kUnset<double>;
   std::vector<double> buckets = EvaluationOptions().buckets;
   uint64_t seed = 0;
+  bool calibrate = false;
   ExecFlags exec;
 };
 
@@ -192,14 +193,22 @@ Exit Run(Session& session, const Options& o) {
       synth.photos.push_back({image.width, image.height, std::move(image.rgb)});
   }
   const std::vector<std::vector<float>> photographs = Photographs(o.photos, synth.height, synth.width);
-  const std::vector<SynthClip> clips = Clips(synth, o.clips, status);
+  options.calibrate = o.calibrate;
+  EvaluationClips clips{Clips(synth, o.clips, status), {}};
+  if (o.calibrate) {  // the same scenes: what moves in a second now takes two, or a half
+    for (const auto& [name, speed] : {std::pair("half speed", 0.5), std::pair("double speed", 2.0)}) {
+      SynthOptions other = synth;
+      other.fps /= speed;
+      clips.others[name] = Clips(other, o.clips, status);
+    }
+  }
   synth.seed += 1;
-  const std::vector<SynthClip> others = Clips(synth, o.clips, status);
+  clips.others[kOthers] = Clips(synth, o.clips, status);
   const nlohmann::json data = DataOf(o, photographs.size(), synth.photos.size());
   std::unique_ptr<VideoFeatures> features;
   if (!o.features.empty()) features = std::make_unique<VideoFeatures>(FindModel(o.features), network);
   SvdEngine engine(model, network);
-  const EvaluationReport report = Evaluate(engine, model, clips, others, photographs, features.get(), options,
+  const EvaluationReport report = Evaluate(engine, model, clips, photographs, features.get(), options,
                                            {session.cancel, status.AsProgress()});
   status.Clear();
   if (session.json)
@@ -244,6 +253,11 @@ Runner DeclareEvaluate(CLI::App& app) {
   AddOption(app, InGroup(table.min_guidance_scale, "Options"), o->min_guidance_scale);
   AddOption(app, InGroup(table.max_guidance_scale, "Options"), o->max_guidance_scale);
   AddOption(app, {.flags = "--seed", .help = "Seed of the noise and of the clips", .value = "N"}, o->seed);
+  AddOption(
+      app,
+      {.flags = "--calibrate",
+       .help = "Also measure clips that are worse in known ways: reversed, blurred, at half speed, ..."},
+      o->calibrate);
   o->exec.Declare(app);
   return [o](Session& session) { return Run(session, *o); };
 }

@@ -26,6 +26,14 @@ std::vector<float> Values(const Tensor& tensor) {
   return {values.begin(), values.end()};
 }
 
+// Writes motion (T,h,w,M) into the last channels of latents (1,T,h,w,C).
+void PutMotion(const std::vector<float>& motion, Tensor& latents) {
+  const int64_t channels = latents.shape()[4], pixels = latents.elements() / channels;
+  const auto size = int64_t(motion.size()) / pixels;
+  for (int64_t pixel = 0; pixel < pixels && size > 0; ++pixel)
+    std::copy_n(&motion[size_t(pixel * size)], size, &latents.f32()[size_t((pixel + 1) * channels - size)]);
+}
+
 class Stages {
  public:
   Stages(const SampleHooks& hooks, size_t clips) : hooks_(hooks), clips_(clips) {}
@@ -88,7 +96,7 @@ std::vector<FloatClip> MakeClips(SvdEngine& engine, const Model& model,
   return made;
 }
 
-std::vector<FloatClip> Reconstruct(SvdEngine& engine, const Model& model, const std::vector<FloatClip>& clips,
+std::vector<FloatClip> Reconstruct(SvdEngine& engine, const Model& model, const std::vector<RealClip>& clips,
                                    const SvdOptions& options, const SampleHooks& hooks) {
   const SvdComponents components = engine.Components();
   // The encoder's latents as they are; the decoder takes those of the diffusion, which SVD scales.
@@ -97,7 +105,7 @@ std::vector<FloatClip> Reconstruct(SvdEngine& engine, const Model& model, const 
   std::vector<FloatClip> made(clips.size());
   Stages stages(hooks, clips.size());
   stages.Run("encode", [&](size_t i) {
-    const FloatClip& clip = clips[i];
+    const FloatClip& clip = clips[i].clip;
     for (int64_t t = 0; t < clip.frames; ++t) {
       const Tensor one = components.vae_encode(SignedPicture(clip.Frame(t), options.height, options.width));
       const Shape s = one.shape();
@@ -105,11 +113,13 @@ std::vector<FloatClip> Reconstruct(SvdEngine& engine, const Model& model, const 
       float* const frame = &latents[i].f32()[size_t(t) * one.f32().size()];
       std::transform(one.f32().begin(), one.f32().end(), frame, [&](float x) { return x * scaling; });
     }
+    if (components.moves_picture) PutMotion(clips[i].motion, latents[i]);
   });
   stages.Run("decode", [&](size_t i) {
     SvdOptions o = options;
-    o.num_frames = clips[i].frames;
-    const Tensor picture = SignedPicture(clips[i].Frame(0), o.height, o.width);
+    o.num_frames = clips[i].clip.frames;
+    o.motion_bucket_id = clips[i].motion_bucket_id;
+    const Tensor picture = SignedPicture(clips[i].clip.Frame(0), o.height, o.width);
     made[i] = {o.num_frames, o.height, o.width, Values(DecodeSvd(components, latents[i], o, {}, picture))};
   });
   return made;

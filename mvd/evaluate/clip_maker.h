@@ -21,8 +21,15 @@ std::vector<FloatClip> MakeClips(SvdEngine& engine, const Model& model,
                                  const std::vector<ClipRequest>& requests, const SvdOptions& options,
                                  const SampleHooks& hooks);
 
-// Each frame through encoder and decoder alone; clips of any number of frames, of the options' size.
-std::vector<FloatClip> Reconstruct(SvdEngine& engine, const Model& model, const std::vector<FloatClip>& clips,
+struct RealClip {
+  FloatClip clip;  // of any number of frames, of the options' size
+  // For a decoder that moves the picture: MotionLatents of the clip, and the bucket that they are counted in.
+  std::vector<float> motion;
+  double motion_bucket_id = 127;
+};
+
+// Each frame through encoder and decoder alone.
+std::vector<FloatClip> Reconstruct(SvdEngine& engine, const Model& model, const std::vector<RealClip>& clips,
                                    const SvdOptions& options, const SampleHooks& hooks);
 
 }  // namespace mvd

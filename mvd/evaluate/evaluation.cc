@@ -8,38 +8,15 @@
 #include <random>
 #include <set>
 
+#include "mvd/base/motion.h"
+#include "mvd/data/motion_latents.h"
+#include "mvd/engine/clip_size.h"
+#include "mvd/evaluate/baselines.h"
 #include "mvd/evaluate/flow_measure.h"
+#include "mvd/evaluate/motion_figures.h"
 
 namespace mvd {
 namespace {
-
-FloatClip Still(const FloatClip& real) {
-  FloatClip still = real;
-  still.rgb.clear();
-  for (int64_t t = 0; t < real.frames; ++t)
-    still.rgb.insert(still.rgb.end(), real.Frame(0).begin(), real.Frame(0).end());
-  return still;
-}
-
-FloatClip Noise(const FloatClip& real, uint64_t seed) {
-  FloatClip noise = real;
-  std::mt19937 random{uint32_t(seed)};
-  for (float& value : noise.rgb) value = float(random() >> 8) * 0x1p-24f;
-  return noise;
-}
-
-// The same frames in any order: what a measure of clips that listens to time must hear.
-FloatClip Shuffled(const FloatClip& real, uint64_t seed) {
-  std::vector<int64_t> order(size_t(real.frames));
-  std::iota(order.begin(), order.end(), 0);
-  std::mt19937 random{uint32_t(seed)};
-  for (size_t i = order.size() - 1; i > 0; --i) std::swap(order[i], order[random() % (i + 1)]);
-  FloatClip shuffled = real;
-  shuffled.rgb.clear();
-  for (const int64_t t : order)
-    shuffled.rgb.insert(shuffled.rgb.end(), real.Frame(t).begin(), real.Frame(t).end());
-  return shuffled;
-}
 
 FeatureMatrix Rows(const FeatureMatrix& all, std::span<const int64_t> rows) {
   FeatureMatrix some{int64_t(rows.size()), all.columns, {}};
@@ -80,25 +57,46 @@ struct Subject {
   std::vector<FloatClip> clips;
 };
 
-void MeasureClips(const Subject& subject, const std::vector<SynthClip>& truth, const Threads& threads,
-                  Report& report, EvaluationReport& result) {
-  std::map<std::string, std::pair<double, int>> by_kind;
-  std::set<std::string> tells_way;
+// What the clips are held against, one for each clip of a subject.
+struct Truth {
+  const std::vector<SynthClip>& clips;
+  std::vector<FloatClip> real;
+  std::vector<double> motion;  // of the real clips, measured as the subjects' is
+};
+
+std::set<std::string> KindsThatTellTheWay() {
+  std::set<std::string> kinds;
   for (const SynthKind& kind : SynthKinds())
-    if (kind.tells_way) tells_way.insert(kind.name);
+    if (kind.tells_way) kinds.insert(kind.name);
+  return kinds;
+}
+
+void MeasureClip(const FloatClip& clip, const Truth& truth, size_t i, const std::string& subject,
+                 std::span<const float> flow, Report& report) {
+  const double psnr = Psnr(clip.Frame(0), truth.real[i].Frame(0));
+  if (std::isfinite(psnr)) report.Add("first frame", "dB", subject, psnr);
+  report.Add("flicker", "levels", subject, Flicker(clip));
+  report.Add("motion", "pixels/frame", subject, MeanFlow(flow));
+  if (truth.motion[i] > 0)
+    report.Add("motion ratio", "of the real", subject, MeanFlow(flow) / truth.motion[i]);
+  report.Add("warp error", "levels", subject, WarpError(clip, flow));
+  if (const double edges = EdgeStrength(clip, 0); edges > 0)
+    report.Add("sharpness, last frame", "of the first", subject, EdgeStrength(clip, clip.frames - 1) / edges);
+}
+
+void MeasureClips(const Subject& subject, const Truth& truth, const Threads& threads, Report& report,
+                  EvaluationReport& result) {
+  std::map<std::string, std::pair<double, int>> by_kind;
+  const std::set<std::string> tells_way = KindsThatTellTheWay();
   for (size_t i = 0; i < subject.clips.size(); ++i) {
-    const FloatClip& clip = subject.clips[i];
-    const double psnr = Psnr(clip.Frame(0), ToFloat(truth[i].clip).Frame(0));
-    if (std::isfinite(psnr)) report.Add("first frame", "dB", subject.name, psnr);
-    report.Add("flicker", "levels", subject.name, Flicker(clip));
-    const std::vector<float> flow = OpticalFlow(clip, threads);
-    report.Add("motion", "pixels/frame", subject.name, MeanFlow(flow));
-    if (!truth[i].exact_flow) continue;
-    const double error = EndPointError(flow, truth[i].flow);
+    const std::vector<float> flow = OpticalFlow(subject.clips[i], threads);
+    MeasureClip(subject.clips[i], truth, i, subject.name, flow, report);
+    const SynthClip& real = truth.clips[i];
+    if (!real.exact_flow) continue;
+    const double error = EndPointError(flow, real.flow);
     report.Add("flow error", "pixels", subject.name, error);
-    if (tells_way.contains(truth[i].kind))
-      report.Add("flow error, determined", "pixels", subject.name, error);
-    by_kind[truth[i].kind].first += error, by_kind[truth[i].kind].second += 1;
+    if (tells_way.contains(real.kind)) report.Add("flow error, determined", "pixels", subject.name, error);
+    by_kind[real.kind].first += error, by_kind[real.kind].second += 1;
   }
   for (const auto& [kind, sum] : by_kind) {
     EvaluationReport::KindError& error = result.kinds[kind];
@@ -108,55 +106,80 @@ void MeasureClips(const Subject& subject, const std::vector<SynthClip>& truth, c
   }
 }
 
-void MeasureDistances(const std::vector<Subject>& subjects, const std::vector<SynthClip>& others,
-                      VideoFeatures& features, uint64_t seed, EvaluationReport& result) {
+void MeasureDistances(const std::vector<Subject>& subjects, VideoFeatures& features, uint64_t seed,
+                      EvaluationReport& result) {
   const FeatureMatrix real = features.Of(subjects.at(0).clips);
-  const auto add = [&](const std::string& name, const FeatureMatrix& fake) {
+  for (const Subject& subject : subjects) {
+    if (subject.name == "real" || subject.clips.size() != subjects[0].clips.size()) continue;
+    const FeatureMatrix fake = features.Of(subject.clips);
     // Clip i of one set answers clip i of the other, so both are drawn together.
     const auto distance = [&](std::span<const int64_t> rows) {
       return FrechetDistance(Rows(real, rows), Rows(fake, rows));
     };
     constexpr int kDraws = 200;
-    result.figures.push_back(
-        {"Frechet distance", "own features", name, BootstrapDistance(real.rows, distance, seed, kDraws)});
-  };
-  for (const Subject& subject : subjects) {
-    if (subject.name != "real") add(subject.name, features.Of(subject.clips));
+    result.figures.push_back({"Frechet distance", "own features", subject.name,
+                              BootstrapDistance(real.rows, distance, seed, kDraws)});
   }
-  std::vector<FloatClip> shuffled;
-  for (const FloatClip& clip : subjects[0].clips) shuffled.push_back(Shuffled(clip, seed + shuffled.size()));
-  add("shuffled", features.Of(shuffled));
-  std::vector<FloatClip> more;
-  for (const SynthClip& clip : others) more.push_back(ToFloat(clip.clip));
-  if (more.size() == subjects[0].clips.size()) add("real", features.Of(more));
+}
+
+FloatClip Backwards(const FloatClip& clip) {
+  FloatClip back = clip;
+  back.rgb.clear();
+  for (int64_t t = clip.frames - 1; t >= 0; --t)
+    back.rgb.insert(back.rgb.end(), clip.Frame(t).begin(), clip.Frame(t).end());
+  return back;
+}
+
+// One clip of a photograph at a bucket.
+void MeasureAtBucket(const FloatClip& clip, double bucket, std::span<const float> flow,
+                     const Threads& threads, Report& report) {
+  char at[32];
+  std::snprintf(at, sizeof(at), ", bucket %g", bucket);
+  const auto add = [&](const char* measure, const char* unit, double value) {
+    report.Add(StrCat(measure, at), unit, "model", value);
+  };
+  const double asked = MotionPerFrame(bucket) * std::hypot(double(clip.height), double(clip.width));
+  add("motion", "pixels/frame", MeanFlow(flow));
+  add("motion", "of what is asked", MeanFlow(flow) / asked);
+  add("temporal flickering", "%", TemporalFlickering(clip));
+  add("dynamic degree", "%", IsDynamic(flow, clip.height, clip.width) ? 100 : 0);
+  add("sharpness, last frame", "of the first", EdgeStrength(clip, clip.frames - 1) / EdgeStrength(clip, 0));
+  add("last frame from the first", "dB", ExplainedByFirst(clip, OpticalFlow(Backwards(clip), threads)));
+  add("similarity", "of the flow", SimilarityShare(flow, clip.height, clip.width));
 }
 
 void MeasurePhotographs(SvdEngine& engine, const Model& model,
                         const std::vector<std::vector<float>>& photographs, const EvaluationOptions& o,
                         const SampleHooks& hooks, Report& report, EvaluationReport& result) {
   std::vector<ClipRequest> requests;
-  std::vector<FloatClip> pictures;
+  std::vector<RealClip> pictures;
   for (size_t i = 0; i < photographs.size(); ++i) {
-    pictures.push_back({1, o.pipeline.height, o.pipeline.width, photographs[i]});
+    pictures.push_back({{1, o.pipeline.height, o.pipeline.width, photographs[i]}, {}, 127});
     for (double bucket : o.buckets) requests.push_back({photographs[i], bucket, o.seed + i});
+    // A second clip of the last bucket by another seed.
+    requests.push_back({photographs[i], o.buckets.back(), o.seed + i + photographs.size()});
   }
   const std::vector<FloatClip> decoded = Reconstruct(engine, model, pictures, o.pipeline, hooks);
-  for (size_t i = 0; i < photographs.size(); ++i)
-    report.Add("autoencoder, photographs", "dB", "model", Psnr(decoded[i].rgb, photographs[i]));
+  for (size_t i = 0; i < photographs.size(); ++i) {
+    const double psnr = Psnr(decoded[i].rgb, photographs[i]);
+    if (std::isfinite(psnr)) report.Add("autoencoder, photographs", "dB", "model", psnr);
+  }
   const std::vector<FloatClip> made = MakeClips(engine, model, requests, o.pipeline, hooks);
   std::vector<double> asked, moved;
+  std::vector<float> before;
   for (size_t i = 0; i < made.size(); ++i) {
-    const double bucket = requests[i].motion_bucket_id;
-    report.Add("first frame, photographs", "dB", "model", Psnr(made[i].Frame(0), requests[i].picture));
     const std::vector<float> flow = OpticalFlow(made[i], o.threads);
+    if (i % (o.buckets.size() + 1) == o.buckets.size()) {
+      report.Add("two seeds", "cosine of flows", "model", FlowCosine(before, flow));
+      continue;
+    }
+    const double bucket = requests[i].motion_bucket_id;
+    const double psnr = Psnr(made[i].Frame(0), requests[i].picture);
+    if (std::isfinite(psnr)) report.Add("first frame, photographs", "dB", "model", psnr);
+    MeasureAtBucket(made[i], bucket, flow, o.threads, report);
     asked.push_back(bucket);
     moved.push_back(MeanFlow(flow));
-    char at[32];
-    std::snprintf(at, sizeof(at), ", bucket %g", bucket);
-    report.Add(StrCat("motion", at), "pixels/frame", "model", moved.back());
-    report.Add(StrCat("temporal flickering", at), "%", "model", TemporalFlickering(made[i]));
-    const bool dynamic = IsDynamic(flow, made[i].height, made[i].width);
-    report.Add(StrCat("dynamic degree", at), "%", "model", dynamic ? 100 : 0);
+    before = flow;
   }
   result.bucket_spearman = Spearman(asked, moved);
 }
@@ -170,29 +193,58 @@ FloatClip ToFloat(const TrainingClip& clip) {
   return result;
 }
 
-EvaluationReport Evaluate(SvdEngine& engine, const Model& model, const std::vector<SynthClip>& clips,
-                          const std::vector<SynthClip>& others,
+namespace {
+
+// The model's clips, the baselines, and the real clips through the autoencoder.
+std::vector<Subject> MakeSubjects(SvdEngine& engine, const Model& model, const Truth& truth,
+                                  const EvaluationOptions& o, const SampleHooks& hooks) {
+  std::vector<Subject> subjects = {{"real", truth.real}, {"model", {}}};
+  for (const Baseline& baseline : Baselines())
+    if (baseline.always || o.calibrate) subjects.push_back({std::string(baseline.name), {}});
+  std::vector<ClipRequest> requests;
+  std::vector<RealClip> reals;
+  for (size_t i = 0; i < truth.real.size(); ++i) {
+    const FloatClip& real = truth.real[i];
+    const TrainingClip& clip = truth.clips[i].clip;
+    requests.push_back({{real.Frame(0).begin(), real.Frame(0).end()}, clip.motion_bucket_id, o.seed + i});
+    RealClip again{real, {}, clip.motion_bucket_id};
+    if (MovesPicture(model))
+      again.motion = MotionLatents(clip, PixelsPerLatent(model.configs(), "taesd_decoder"));
+    reals.push_back(std::move(again));
+    size_t at = 2;
+    for (const Baseline& baseline : Baselines())
+      if (baseline.always || o.calibrate)
+        subjects[at++].clips.push_back(baseline.make(real, truth.motion[i], o.seed + i));
+  }
+  subjects[1].clips = MakeClips(engine, model, requests, o.pipeline, hooks);
+  subjects.push_back({"decoded", Reconstruct(engine, model, reals, o.pipeline, hooks)});
+  return subjects;
+}
+
+}  // namespace
+
+EvaluationReport Evaluate(SvdEngine& engine, const Model& model, const EvaluationClips& clips,
                           const std::vector<std::vector<float>>& photographs, VideoFeatures* features,
                           const EvaluationOptions& o, const SampleHooks& hooks) {
   EvaluationReport result;
   Report report(result, o.seed);
-  std::vector<Subject> subjects = {
-      {"real", {}}, {"model", {}}, {"still", {}}, {"noise", {}}, {"decoded", {}}};
-  std::vector<ClipRequest> requests;
-  for (size_t i = 0; i < clips.size(); ++i) {
-    subjects[0].clips.push_back(ToFloat(clips[i].clip));
-    const FloatClip& real = subjects[0].clips.back();
-    requests.push_back(
-        {{real.Frame(0).begin(), real.Frame(0).end()}, clips[i].clip.motion_bucket_id, o.seed + i});
-    subjects[2].clips.push_back(Still(real));
-    subjects[3].clips.push_back(Noise(real, o.seed + i));
+  Truth truth{clips.held_out, {}, {}};
+  for (const SynthClip& clip : clips.held_out) {
+    truth.real.push_back(ToFloat(clip.clip));
+    truth.motion.push_back(MeanFlow(OpticalFlow(truth.real.back(), o.threads)));
   }
-  subjects[1].clips = MakeClips(engine, model, requests, o.pipeline, hooks);
-  subjects[4].clips = Reconstruct(engine, model, subjects[0].clips, o.pipeline, hooks);
-  for (const Subject& subject : subjects) MeasureClips(subject, clips, o.threads, report, result);
+  std::vector<Subject> subjects = MakeSubjects(engine, model, truth, o, hooks);
+  for (const auto& [name, others] : clips.others) {
+    Subject& subject = subjects.emplace_back(Subject{name, {}});
+    for (const SynthClip& clip : others) subject.clips.push_back(ToFloat(clip.clip));
+  }
+  // Other real clips share nothing with the held-out ones but their kind: only the distance between sets
+  // means anything.
+  for (const Subject& subject : subjects)
+    if (subject.name != kOthers) MeasureClips(subject, truth, o.threads, report, result);
   if (!photographs.empty()) MeasurePhotographs(engine, model, photographs, o, hooks, report, result);
   report.Finish();
-  if (features && !clips.empty()) MeasureDistances(subjects, others, *features, o.seed, result);
+  if (features && !truth.real.empty()) MeasureDistances(subjects, *features, o.seed, result);
   return result;
 }
 

@@ -19,11 +19,21 @@ struct EvaluationOptions {
   uint64_t seed = 0;                                      // of noise and intervals
   std::vector<double> buckets = {20, 60, 100, 140, 180};  // asked for on photographs
   Threads threads;
+  bool calibrate = false;  // all baselines, which show what the measures hear
 };
 
-// One line of the report. Subjects: "model"; "still", the first frame repeated; "noise", uniform pixels;
-// "decoded", the real clips through the autoencoder: the best that a model behind it can do; "real", the
-// clips themselves, or other ones of the same kind.
+// Real clips: those that the model's are held against, and other sets by name, with as many clips. Of the set
+// kOthers clips share nothing with the held-out ones but their kind; clips of other sets answer them one by
+// one (the same scenes at another speed).
+inline constexpr char kOthers[] = "other real";
+struct EvaluationClips {
+  std::vector<SynthClip> held_out;
+  std::map<std::string, std::vector<SynthClip>> others;
+};
+
+// One line of the report. Subjects: "model"; the names of Baselines(); "decoded", the real clips through the
+// autoencoder: the best that a model behind it can do; "real", the clips themselves; the names of
+// EvaluationClips::others.
 struct Figure {
   std::string measure, unit, subject;
   Interval interval;
@@ -41,10 +51,8 @@ struct EvaluationReport {
   std::map<std::string, KindError> kinds;
 };
 
-// `clips` are the held-out ones, `others` as many more from the same source, for what real clips differ by.
 // `photographs` are (H,W,3) in [0,1], of the clips' size. Frechet distances are left out without `features`.
-EvaluationReport Evaluate(SvdEngine& engine, const Model& model, const std::vector<SynthClip>& clips,
-                          const std::vector<SynthClip>& others,
+EvaluationReport Evaluate(SvdEngine& engine, const Model& model, const EvaluationClips& clips,
                           const std::vector<std::vector<float>>& photographs, VideoFeatures* features,
                           const EvaluationOptions& options, const SampleHooks& hooks);
 
