@@ -42,6 +42,14 @@ int64_t MachineBytes() {
   return bytes;
 }
 
+int64_t AddressSpaceLeft() {
+  rlimit limit{};
+  if (::getrlimit(RLIMIT_AS, &limit) != 0 || limit.rlim_cur == RLIM_INFINITY)
+    return std::numeric_limits<int64_t>::max();
+  const int64_t most = int64_t(std::min<rlim_t>(limit.rlim_cur, std::numeric_limits<int64_t>::max()));
+  return std::max<int64_t>(most - Field("/proc/self/status", "VmSize:"), 0);
+}
+
 std::string FormatBytes(double bytes) {
   const char* units[] = {"B", "kB", "MB", "GB", "TB"};
   int unit = 0;

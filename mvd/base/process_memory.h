@@ -16,6 +16,9 @@ int64_t SystemMemoryBytes(const std::string& key);
 // allows less.
 int64_t MachineBytes();
 
+// What `ulimit -v` leaves this process beyond what it has mapped; the largest number where there is no limit.
+int64_t AddressSpaceLeft();
+
 std::string FormatBytes(double bytes);  // "3.05 GB"
 
 // Error(kOutOfMemory) that names both amounts where `needed` bytes are more than the machine could ever hold.

@@ -75,6 +75,16 @@ AnnouncedMemory PlanMemory(const std::vector<PlannedClip>& clips, const SvdEngin
                 StrCat("this needs ", FormatBytes(double(bytes)), " of memory, ", FormatBytes(double(limit)),
                        " are allowed: take a smaller picture or size, fewer frames or --decode-chunk-size"));
   }
+  // Threads' stacks, libraries and generated code take addresses that the plan does not know. oneDNN 2.6 does
+  // not survive an allocation of code that fails, so that too little is refused before it begins.
+  constexpr int64_t kUntouched = 128 << 20;
+  const int64_t left = AddressSpaceLeft();
+  if (largest.total() + kUntouched > left) {
+    throw Error(
+        Exit::kOutOfMemory, "",
+        StrCat("this needs ", FormatBytes(double(largest.total() + kUntouched)),
+               " of address space, the process's limit (ulimit -v) leaves ", FormatBytes(double(left))));
+  }
   return {bytes, StrCat("memory: ", FormatBytes(double(bytes)), " at most, in ", largest.component,
                         " (weights ", FormatBytes(double(largest.plan.weight_bytes)), ", activations ",
                         FormatBytes(double(largest.plan.activation_bytes)), ", pictures and frames ",

@@ -1,8 +1,10 @@
 #include "mvd/cpu/cpu_executor.h"
 
 #include <cstring>
+#include <new>
 
 #include "mvd/base/stopwatch.h"
+#include "mvd/cpu/onednn.h"
 #include "mvd/cpu/plan.h"
 #include "mvd/cpu/program.h"
 
@@ -11,6 +13,17 @@ namespace {
 
 using cpu::Program;
 using cpu::Step;
+
+// oneDNN says in its own way that memory is out.
+template <class F>
+decltype(auto) WithBadAlloc(const F& body) {
+  try {
+    return body();
+  } catch (const dnnl::error& error) {
+    if (error.status == dnnl_out_of_memory) throw std::bad_alloc();
+    throw;
+  }
+}
 
 // Weights that a step packs or keeps by itself; any other weight an op reads is an operand like an
 // activation.
@@ -87,7 +100,8 @@ class CpuExecutor : public Executor {
 
   MemoryPlan Plan(const Graph& graph) const override {
     const int threads = std::max(1, program_.options.threads.count);
-    return cpu::PlanMemory(cpu::Lower(graph, program_.options.dtype), *program_.isa, threads);
+    return WithBadAlloc(
+        [&] { return cpu::PlanMemory(cpu::Lower(graph, program_.options.dtype), *program_.isa, threads); });
   }
 
   void Load(const Graph& graph, WeightSource& weights, const Progress& progress) override {
@@ -106,7 +120,7 @@ class CpuExecutor : public Executor {
       const Node& node = program_.graph.nodes[i];
       if (!cpu::IsComputed(node)) continue;
       PlaceConstants(node);
-      steps_.push_back(MakeStep(program_, ValueId(i)));
+      steps_.push_back(WithBadAlloc([&] { return MakeStep(program_, ValueId(i)); }));
       if (progress) progress("weights", double(i + 1) / double(count));
     }
     program_.scratch.Allocate(std::max(1, program_.options.threads.count));
@@ -125,8 +139,10 @@ class CpuExecutor : public Executor {
       Convert(inputs[i].dtype, inputs[i].data, program_.type(id), program_.at<char>(id),
               size_t(graph.shape(id).elements()));
     }
-    if (new_clip) RunPhase(Phase::kClip);
-    RunPhase(Phase::kStep);
+    WithBadAlloc([&] {
+      if (new_clip) RunPhase(Phase::kClip);
+      RunPhase(Phase::kStep);
+    });
     for (size_t i = 0; i < outputs.size(); ++i) {
       const ValueId id = graph.outputs[i].value;
       MVD_CHECK_EQ(outputs[i].shape.elements(), graph.shape(id).elements());
