@@ -110,5 +110,22 @@ TEST(MotionDecoder, ConfigKnowsHowManyChannelsMotionHas) {
   EXPECT_EQ(MotionChannels(16), 12);
 }
 
+// A model's folder as far as sizes go: it moves the picture and was trained at 192x128.
+Model MovingModel() {
+  Preset preset = FindPreset("svd-tiny");
+  preset.models.taesd.patch_size = 2;  // 16 pixels per latent
+  preset.models.taesd.latent_channels = 16, preset.models.taesd.motion_channels = 12;
+  preset.defaults.height = 128, preset.defaults.width = 192;
+  return Model::Random(preset, 0, DType::kF32, {1});
+}
+
+TEST(ClipSize, FramesAreThePicturesOwnAspect) {
+  const Model model = MovingModel();
+  const auto sides = [](FrameSides s) { return std::pair(s.height, s.width); };
+  EXPECT_EQ(sides(DefaultFrameSize(model, 3000, 4000)), std::pair(int64_t{512}, int64_t{682}));
+  EXPECT_EQ(sides(DefaultFrameSize(model, 4000, 3000)), std::pair(int64_t{682}, int64_t{512}));
+  EXPECT_EQ(sides(DefaultFrameSize(model, 301, 451)), std::pair(int64_t{300}, int64_t{450})) << "never enlarged";
+}
+
 }  // namespace
 }  // namespace mvd

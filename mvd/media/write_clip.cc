@@ -40,6 +40,20 @@ struct Descriptor {
   }
 };
 
+// Muxers may lose what they have no memory for at a file's end, and say nothing (libavformat's mp4 does): a
+// clip without its recipe is not whole. `file` is where it is now, `name` what it is called.
+void CheckHoldsRecipe(const fs::path& file, const ClipFormat& format, const std::string& recipe,
+                      const std::string& name) {
+  if (recipe.empty() || format.recipe != RecipePlace::kInside) return;
+  std::optional<std::string> found;
+  try {
+    found = ReadRecipe(file);
+  } catch (const Error&) {  // which is no better
+  }
+  if (found != recipe)
+    throw Error(Exit::kNotWritten, name, "was not written whole: the recipe in it cannot be read back");
+}
+
 // Writers of containers go back and forth in their file: they get one in memory, which is copied when whole.
 void WriteToStream(const Clip& clip, const fs::path& target, const ClipFormat& format,
                    const std::string& recipe) {
@@ -47,7 +61,9 @@ void WriteToStream(const Clip& clip, const fs::path& target, const ClipFormat& f
   const std::string name = standard ? "stdout" : target.string();
   const Descriptor memory{::memfd_create("clip", MFD_CLOEXEC)};
   if (memory.value < 0) ThrowUnwritable(name, errno);
-  format.write(clip, recipe, StrCat("/proc/self/fd/", memory.value), name);
+  const std::string file = StrCat("/proc/self/fd/", memory.value);
+  format.write(clip, recipe, file, name);
+  CheckHoldsRecipe(file, format, recipe, name);
   const Descriptor opened{standard ? -1 : ::open(target.c_str(), O_WRONLY | O_CLOEXEC | O_NOCTTY)};
   if (!standard && opened.value < 0) ThrowUnwritable(name, errno);
   OutputFile out(standard ? STDOUT_FILENO : opened.value, name);
@@ -115,6 +131,7 @@ void WriteClip(const Clip& clip, const fs::path& target, const ClipFormat& forma
   }
   AtomicFile file(path, replace);
   format.write(clip, recipe_json, file.temporary(), path.string());
+  CheckHoldsRecipe(file.temporary(), format, recipe_json, path.string());
   if (format.recipe != RecipePlace::kSidecar) return file.Commit();
   std::optional<AtomicFile> sidecar;
   if (!recipe_json.empty()) {

@@ -204,5 +204,20 @@ TEST(ClipPixels, TheThinnestPictures) {
   }
 }
 
+TEST(AreaResize, IsTheMeanOfWhatAPixelCovers) {
+  const std::vector<float> picture = {1, 2, 3, 4, 5, 6, 7, 8, 9, 10, 11, 12};  // 3x4, one channel
+  const Tensor image = Tensor::FromVector({1, 3, 4, 1}, picture);
+  EXPECT_EQ(AreaResize(image, 3, 4).f32()[5], 6);
+  const Tensor one = AreaResize(image, 1, 1);
+  EXPECT_FLOAT_EQ(one.f32()[0], 6.5f);
+  // 3 rows to 2: the middle one belongs to both by half.
+  const Tensor two = AreaResize(image, 2, 2);
+  const float upper = (1.5f + 0.5f * 5.5f) / 1.5f;
+  EXPECT_NEAR(two.f32()[0], upper, 1e-5);
+  EXPECT_NEAR(two.f32()[1], upper + 2, 1e-5);
+  // Enlarged, a pixel lies in one.
+  EXPECT_EQ(AreaResize(image, 6, 8).f32()[0], 1);
+}
+
 }  // namespace
 }  // namespace mvd
