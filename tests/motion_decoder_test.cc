@@ -124,7 +124,8 @@ TEST(ClipSize, FramesAreThePicturesOwnAspect) {
   const auto sides = [](FrameSides s) { return std::pair(s.height, s.width); };
   EXPECT_EQ(sides(DefaultFrameSize(model, 3000, 4000)), std::pair(int64_t{512}, int64_t{682}));
   EXPECT_EQ(sides(DefaultFrameSize(model, 4000, 3000)), std::pair(int64_t{682}, int64_t{512}));
-  EXPECT_EQ(sides(DefaultFrameSize(model, 301, 451)), std::pair(int64_t{300}, int64_t{450})) << "never enlarged";
+  EXPECT_EQ(sides(DefaultFrameSize(model, 301, 451)), std::pair(int64_t{300}, int64_t{450}))
+      << "never enlarged";
 }
 
 }  // namespace

@@ -22,6 +22,7 @@ case $kind in
 esac
 archive=$cache/$suite-$kind.tar
 root=$(mktemp -d "$cache/root.XXXXXX")
+chmod 755 "$root"  # as / is everywhere: some tests run the program as nobody
 trap 'rm -rf --one-file-system "$root"' EXIT
 if [ ! -e "$archive" ]; then
   debootstrap --variant=minbase --include=$include $suite "$root" >"$cache/debootstrap.log" || { tail "$cache/debootstrap.log" >&2; exit 1; }
