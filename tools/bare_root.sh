@@ -22,7 +22,6 @@ case $kind in
 esac
 archive=$cache/$suite-$kind.tar
 root=$(mktemp -d "$cache/root.XXXXXX")
-chmod 755 "$root"  # as / is everywhere: some tests run the program as nobody
 trap 'rm -rf --one-file-system "$root"' EXIT
 if [ ! -e "$archive" ]; then
   debootstrap --variant=minbase --include=$include $suite "$root" >"$cache/debootstrap.log" || { tail "$cache/debootstrap.log" >&2; exit 1; }
@@ -31,6 +30,7 @@ if [ ! -e "$archive" ]; then
 else
   tar -C "$root" -xf "$archive"
 fi
+chmod 755 "$root"  # as / is everywhere: some tests run the program as nobody
 cp /etc/resolv.conf "$root/etc/resolv.conf"
 echo 'APT::Keep-Downloaded-Packages "true";' >"$root/etc/apt/apt.conf.d/keep"
 mkdir -p "$root/ccache" "$root/shared"
