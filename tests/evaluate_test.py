@@ -41,6 +41,16 @@ class EvaluateTest(ProgramTest):
         for error in report["flow_error_by_kind"].values():
             self.assertEqual(set(error), {"model", "still", "clips"})
 
+    def test_calibration_rows_say_what_they_must(self):
+        report = json.loads(self.expect(0, "evaluate", "--clips", 4, "--features", "", "--calibrate", "--json").stdout)
+        value = {(f["measure"], f["subject"]): f["value"] for f in report["figures"]}
+        self.assertLess(value["motion ratio", "half speed"], 0.75)
+        self.assertGreater(value["motion ratio", "double speed"], 1.25)
+        self.assertGreater(value["flow error", "reversed"], value["flow error", "still"])
+        self.assertGreater(value["flicker", "grain"], value["flicker", "real"])
+        self.assertIn(("warp error", "checkered"), value)
+        self.assertNotIn(("first frame", "other real"), value)
+
 
 if __name__ == "__main__":
     main()

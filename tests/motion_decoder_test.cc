@@ -126,6 +126,7 @@ TEST(ClipSize, FramesAreThePicturesOwnAspect) {
   EXPECT_EQ(sides(DefaultFrameSize(model, 4000, 3000)), std::pair(int64_t{682}, int64_t{512}));
   EXPECT_EQ(sides(DefaultFrameSize(model, 301, 451)), std::pair(int64_t{300}, int64_t{450}))
       << "never enlarged";
+  EXPECT_EQ(sides(DefaultFrameSize(model, 300, 451)), std::pair(int64_t{300}, int64_t{450}));
 }
 
 }  // namespace

@@ -30,7 +30,11 @@ FrameSides DefaultFrameSize(const Model& model, int64_t picture_height, int64_t 
   const int64_t own = std::min(picture_height, picture_width);
   const int64_t short_side =
       std::max<int64_t>(std::min(own, model.defaults().short_side) / kEven * kEven, kEven);
-  return OfAspect(double(picture_width) / double(picture_height), short_side, kEven);
+  FrameSides sides = OfAspect(double(picture_width) / double(picture_height), short_side, kEven);
+  // Rounded, the long side could be a pixel longer than the picture's.
+  sides.height -= sides.height > picture_height ? kEven : 0,
+      sides.width -= sides.width > picture_width ? kEven : 0;
+  return sides;
 }
 
 FrameSides NetworkSize(const Model& model, FrameSides frames) {

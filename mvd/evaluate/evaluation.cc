@@ -122,14 +122,6 @@ void MeasureDistances(const std::vector<Subject>& subjects, VideoFeatures& featu
   }
 }
 
-FloatClip Backwards(const FloatClip& clip) {
-  FloatClip back = clip;
-  back.rgb.clear();
-  for (int64_t t = clip.frames - 1; t >= 0; --t)
-    back.rgb.insert(back.rgb.end(), clip.Frame(t).begin(), clip.Frame(t).end());
-  return back;
-}
-
 // One clip of a photograph at a bucket.
 void MeasureAtBucket(const FloatClip& clip, double bucket, std::span<const float> flow,
                      const Threads& threads, Report& report) {
@@ -144,7 +136,7 @@ void MeasureAtBucket(const FloatClip& clip, double bucket, std::span<const float
   add("temporal flickering", "%", TemporalFlickering(clip));
   add("dynamic degree", "%", IsDynamic(flow, clip.height, clip.width) ? 100 : 0);
   add("sharpness, last frame", "of the first", EdgeStrength(clip, clip.frames - 1) / EdgeStrength(clip, 0));
-  add("last frame from the first", "dB", ExplainedByFirst(clip, OpticalFlow(Backwards(clip), threads)));
+  add("last frame from the first", "dB", ExplainedByFirst(clip, threads));
   add("similarity", "of the flow", SimilarityShare(flow, clip.height, clip.width));
 }
 

@@ -1,32 +1,17 @@
 #include "mvd/evaluate/motion_figures.h"
 
 #include <algorithm>
-#include <array>
 #include <cmath>
 #include <vector>
 
 #include "mvd/base/check.h"
+#include "mvd/evaluate/flow_measure.h"
 
 namespace mvd {
 namespace {
 
 float GreyAt(std::span<const float> frame, size_t pixel) {
   return 0.299f * frame[3 * pixel] + 0.587f * frame[3 * pixel + 1] + 0.114f * frame[3 * pixel + 2];
-}
-
-// `values` (H,W,channels) at (x, y), pixel centres at whole numbers; outside, the border's.
-float Read(std::span<const float> values, int64_t height, int64_t width, int64_t channels, double x, double y,
-           int64_t c) {
-  x = std::clamp(x, 0.0, double(width - 1)), y = std::clamp(y, 0.0, double(height - 1));
-  const int64_t x0 = int64_t(x), y0 = int64_t(y), x1 = std::min(x0 + 1, width - 1),
-                y1 = std::min(y0 + 1, height - 1);
-  const float fx = float(x - double(x0)), fy = float(y - double(y0));
-  const auto at = [&](int64_t row, int64_t column) {
-    return values[size_t((row * width + column) * channels + c)];
-  };
-  const float above = at(y0, x0) + fx * (at(y0, x1) - at(y0, x0)),
-              below = at(y1, x0) + fx * (at(y1, x1) - at(y1, x0));
-  return above + fy * (below - above);
 }
 
 // The mean of 5x5 pixels around each of a flow (H,W,2).
@@ -90,24 +75,24 @@ double WarpError(const FloatClip& clip, std::span<const float> flow) {
       if (x < 0 || y < 0 || x > double(clip.width - 1) || y > double(clip.height - 1)) continue;
       for (int64_t c = 0; c < 3; ++c)
         sum += std::abs(double(clip.Frame(t)[size_t(pixel * 3 + c)]) -
-                        Read(clip.Frame(t + 1), clip.height, clip.width, 3, x, y, c)),
+                        ReadBilinear(clip.Frame(t + 1), clip.height, clip.width, 3, x, y, c)),
             count += 1;
     }
   }
   return count > 0 ? 255 * sum / count : 0;
 }
 
-double ExplainedByFirst(const FloatClip& clip, std::span<const float> back) {
+double ExplainedByFirst(const FloatClip& clip, const Threads& threads) {
+  const std::vector<float> back = OpticalFlow(Reversed(clip), threads);
   const int64_t h = clip.height, w = clip.width, pixels = h * w;
-  MVD_CHECK_EQ(int64_t(back.size()), (clip.frames - 1) * pixels * 2);
   // back[0] leads from the last frame to the one before it.
   std::vector<float> way(size_t(pixels * 2), 0.0f);
   for (int64_t t = 0; t + 1 < clip.frames; ++t) {
-    const std::span<const float> step = back.subspan(size_t(t * pixels * 2), size_t(pixels * 2));
+    const std::span<const float> step = std::span(back).subspan(size_t(t * pixels * 2), size_t(pixels * 2));
     for (int64_t pixel = 0; pixel < pixels; ++pixel) {
       const double x = double(pixel % w) + way[size_t(2 * pixel)],
                    y = double(pixel / w) + way[size_t(2 * pixel + 1)];
-      const float dx = Read(step, h, w, 2, x, y, 0), dy = Read(step, h, w, 2, x, y, 1);
+      const float dx = ReadBilinear(step, h, w, 2, x, y, 0), dy = ReadBilinear(step, h, w, 2, x, y, 1);
       way[size_t(2 * pixel)] += dx, way[size_t(2 * pixel + 1)] += dy;
     }
   }
@@ -116,7 +101,8 @@ double ExplainedByFirst(const FloatClip& clip, std::span<const float> back) {
   for (int64_t pixel = 0; pixel < pixels; ++pixel) {
     const double x = double(pixel % w) + way[size_t(2 * pixel)],
                  y = double(pixel / w) + way[size_t(2 * pixel + 1)];
-    for (int64_t c = 0; c < 3; ++c) moved[size_t(pixel * 3 + c)] = Read(clip.Frame(0), h, w, 3, x, y, c);
+    for (int64_t c = 0; c < 3; ++c)
+      moved[size_t(pixel * 3 + c)] = ReadBilinear(clip.Frame(0), h, w, 3, x, y, c);
   }
   return Psnr(moved, clip.Frame(clip.frames - 1));
 }

@@ -4,6 +4,7 @@
 
 #include <span>
 
+#include "mvd/base/parallel.h"
 #include "mvd/measure/clip_measures.h"
 
 namespace mvd {
@@ -17,9 +18,8 @@ double EdgeStrength(const FloatClip& clip, int64_t t);
 double WarpError(const FloatClip& clip, std::span<const float> flow);
 
 // dB between the last frame and the first one moved by the clip's own flow, chained from the last frame back
-// to the first and smoothed over 5x5 pixels: high where things move, low where they dissolve. `back`:
-// OpticalFlow of the reversed clip.
-double ExplainedByFirst(const FloatClip& clip, std::span<const float> back);
+// to the first and smoothed over 5x5 pixels: high where things move, low where they dissolve.
+double ExplainedByFirst(const FloatClip& clip, const Threads& threads = {});
 
 // The share, 0 to 1, of the variance of `flow` (N,H,W,2) that one similarity (shift, zoom, turn) per pair of
 // frames explains: 1 of a camera that pans and zooms before a flat picture. 1 of a still clip.

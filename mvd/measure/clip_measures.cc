@@ -1,5 +1,6 @@
 #include "mvd/measure/clip_measures.h"
 
+#include <algorithm>
 #include <cmath>
 #include <limits>
 
@@ -75,6 +76,28 @@ FloatClip Halved(const FloatClip& clip) {
     }
   }
   return half;
+}
+
+FloatClip Reversed(const FloatClip& clip) {
+  FloatClip back = clip;
+  back.rgb.clear();
+  for (int64_t t = clip.frames - 1; t >= 0; --t)
+    back.rgb.insert(back.rgb.end(), clip.Frame(t).begin(), clip.Frame(t).end());
+  return back;
+}
+
+float ReadBilinear(std::span<const float> values, int64_t height, int64_t width, int64_t channels, double x,
+                   double y, int64_t c) {
+  x = std::clamp(x, 0.0, double(width - 1)), y = std::clamp(y, 0.0, double(height - 1));
+  const int64_t x0 = int64_t(x), y0 = int64_t(y), x1 = std::min(x0 + 1, width - 1),
+                y1 = std::min(y0 + 1, height - 1);
+  const float fx = float(x - double(x0)), fy = float(y - double(y0));
+  const auto at = [&](int64_t row, int64_t column) {
+    return values[size_t((row * width + column) * channels + c)];
+  };
+  const float above = at(y0, x0) + fx * (at(y0, x1) - at(y0, x0)),
+              below = at(y1, x0) + fx * (at(y1, x1) - at(y1, x0));
+  return above + fy * (below - above);
 }
 
 }  // namespace mvd

@@ -31,4 +31,12 @@ double TemporalFlickering(const FloatClip& clip);
 // Half the size each way, by means of 2x2 pixels; sides are even.
 FloatClip Halved(const FloatClip& clip);
 
+// The frames in the opposite order.
+FloatClip Reversed(const FloatClip& clip);
+
+// Channel `c` of `values` (H,W,channels) at (x, y), read bilinearly, pixel centres at whole numbers; outside,
+// the nearest border's.
+float ReadBilinear(std::span<const float> values, int64_t height, int64_t width, int64_t channels, double x,
+                   double y, int64_t c);
+
 }  // namespace mvd
