@@ -16,6 +16,9 @@ endif()
 if(CMAKE_CXX_COMPILER_ID STREQUAL "GNU" AND CMAKE_CXX_COMPILER_VERSION VERSION_LESS 13)
   add_compile_options(-Wno-restrict)  # GCC bug 105651: false alarms on std::string's operator+
 endif()
+if(CMAKE_UNITY_BUILD AND CMAKE_CXX_COMPILER_ID STREQUAL "GNU")
+  add_compile_options($<$<COMPILE_LANGUAGE:CXX>:-Wno-subobject-linkage>)  # takes the files that are compiled together for headers
+endif()
 if(MVD_SANITIZE)
   add_compile_options(-fsanitize=${MVD_SANITIZE} -fno-omit-frame-pointer -fno-sanitize-recover=all)
   add_link_options(-fsanitize=${MVD_SANITIZE})
@@ -111,6 +114,7 @@ function(mvd_test name)
   cmake_parse_arguments(ARG "" "LABEL" "SOURCES;DEPS" ${ARGN})
   find_package(GTest REQUIRED)
   add_executable(mvd_${name} ${ARG_SOURCES})
+  set_target_properties(mvd_${name} PROPERTIES UNITY_BUILD OFF)  # each test has helpers of its own, with the plainest names
   target_link_libraries(mvd_${name} PRIVATE ${ARG_DEPS} mvd_source_dir GTest::gtest_main)
   mvd_precompile(mvd_${name} gtest HEADER <gtest/gtest.h> LIBRARY GTest::gtest)
   add_test(NAME ${name} COMMAND mvd_${name} WORKING_DIRECTORY ${PROJECT_BINARY_DIR})

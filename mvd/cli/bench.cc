@@ -13,7 +13,7 @@
 namespace mvd::cli {
 namespace {
 
-struct Options {
+struct BenchFlags {
   ExecFlags exec;
   ModelFlags model;
   SizeFlags size;
@@ -32,7 +32,7 @@ void PrintNodes(Network& network, std::span<const TensorView> inputs) {
   for (const auto& [op, s] : seconds) std::fprintf(stderr, "%-16s %9.1f ms\n", op.c_str(), s * 1e3);
 }
 
-Exit Bench(Session& session, const Options& o) {
+Exit Bench(Session& session, const BenchFlags& o) {
   const NetworkOptions options = o.exec.Resolve(session.cancel);
   const Model model = o.model.Open(options);
   const ComponentInfo& info = FindComponent(o.component);
@@ -75,7 +75,7 @@ Exit Bench(Session& session, const Options& o) {
 }  // namespace
 
 Runner DeclareBench(CLI::App& app) {
-  auto o = std::make_shared<Options>();
+  auto o = std::make_shared<BenchFlags>();
   o->model.Declare(app);
   o->size.Declare(app);
   o->exec.Declare(app);

@@ -11,7 +11,7 @@
 namespace mvd::cli {
 namespace {
 
-struct Options {
+struct CheckFlags {
   std::string model, golden;
   ExecFlags exec;
   double tolerance = kUnset<double>;
@@ -34,7 +34,7 @@ nlohmann::json ToJson(const GoldenReport& report) {
   return outputs;
 }
 
-Exit Check(Session& session, const Options& o) {
+Exit Check(Session& session, const CheckFlags& o) {
   const NetworkOptions network = o.exec.Resolve(session.cancel);
   const double tolerance = IsUnset(o.tolerance) ? DefaultTolerance(network.exec.dtype) : o.tolerance;
   const auto model = FindModel(o.model);
@@ -70,7 +70,7 @@ Exit Check(Session& session, const Options& o) {
 }  // namespace
 
 Runner DeclareCheck(CLI::App& app) {
-  auto o = std::make_shared<Options>();
+  auto o = std::make_shared<CheckFlags>();
   o->exec.dtype = "f32";
   AddOption(app,
             WithHelp(Table().model, "Model folder or name, the component's own folder, or a single file"),

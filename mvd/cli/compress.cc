@@ -21,7 +21,7 @@ namespace mvd::cli {
 namespace fs = std::filesystem;
 namespace {
 
-struct Options {
+struct CompressFlags {
   std::string model, output, preset, keep, importance, funnel_init = "csi", dtype;
   std::vector<std::string> funnels;
   CompressionSteps steps;
@@ -88,7 +88,8 @@ std::vector<double> ReadImportance(const std::string& file, size_t blocks) {
 }
 
 // --keep: N, survivors=N, @FILE with a name a line, or names between commas.
-std::vector<std::string> KeepList(const Options& o, const SvdUnetConfig& config, WeightSource& weights) {
+std::vector<std::string> KeepList(const CompressFlags& o, const SvdUnetConfig& config,
+                                  WeightSource& weights) {
   constexpr std::string_view kSurvivors = "survivors=";
   const bool number = o.keep.find_first_not_of("-0123456789") == o.keep.npos;
   if (!o.importance.empty() && !number) ThrowUsage("--importance is for --keep with a number");
@@ -111,7 +112,7 @@ std::vector<std::string> KeepList(const Options& o, const SvdUnetConfig& config,
   return names;
 }
 
-SvdUnetConfig Target(const Options& o, const UnetFolder& source, WeightSource& weights) {
+SvdUnetConfig Target(const CompressFlags& o, const UnetFolder& source, WeightSource& weights) {
   CompressionSteps steps = o.steps;
   if (!o.keep.empty()) steps.keep = KeepList(o, source.config, weights);
   if (!o.preset.empty())
@@ -123,7 +124,7 @@ SvdUnetConfig Target(const Options& o, const UnetFolder& source, WeightSource& w
   return target;
 }
 
-RewriteOptions Rewriting(const Options& o) {
+RewriteOptions Rewriting(const CompressFlags& o) {
   RewriteOptions options;
   options.funnel_init = o.funnel_init == "he" ? FunnelInit::kHe : FunnelInit::kCoupled;
   options.seed = o.seed;
@@ -137,7 +138,7 @@ int64_t Parameters(const std::map<std::string, TensorInfo>& tensors) {
   return sum;
 }
 
-nlohmann::json Describe(const Options& o, const SvdUnetConfig& target, const UnetRewrite& rewrite,
+nlohmann::json Describe(const CompressFlags& o, const SvdUnetConfig& target, const UnetRewrite& rewrite,
                         const std::vector<std::string>& unknown) {
   return {{"source", o.model},
           {"model", o.output},
@@ -166,7 +167,7 @@ std::string Summary(const nlohmann::json& report) {
   return text;
 }
 
-Exit Compress(Session& session, const Options& o) {
+Exit Compress(Session& session, const CompressFlags& o) {
   if (o.output.empty() && !o.dry_run) ThrowUsage("--output or --dry-run is needed");
   fs::path output(o.output);
   if (!output.has_filename()) output = output.parent_path();
@@ -202,7 +203,7 @@ Exit Compress(Session& session, const Options& o) {
   return Exit::kOk;
 }
 
-void DeclareSteps(CLI::App& app, Options& o, CLI::Option& preset) {
+void DeclareSteps(CLI::App& app, CompressFlags& o, CLI::Option& preset) {
   const char* group = "Steps";
   CompressionSteps& s = o.steps;
   AddOption(app,
@@ -281,7 +282,7 @@ void DeclareSteps(CLI::App& app, Options& o, CLI::Option& preset) {
       ->needs(steps[2]);
 }
 
-void DeclareDetails(CLI::App& app, Options& o) {
+void DeclareDetails(CLI::App& app, CompressFlags& o) {
   const char* group = "Details";
   AddOption(app,
             {.flags = "--funnel-init",
@@ -301,7 +302,7 @@ void DeclareDetails(CLI::App& app, Options& o) {
 }  // namespace
 
 Runner DeclareCompress(CLI::App& app) {
-  auto o = std::make_shared<Options>();
+  auto o = std::make_shared<CompressFlags>();
   std::vector<std::string> variants;
   for (const MobileVariant& variant : MobileVariants()) variants.emplace_back(variant.name);
   AddOption(app,

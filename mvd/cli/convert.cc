@@ -13,11 +13,11 @@
 namespace mvd::cli {
 namespace {
 
-struct Options {
+struct ConvertFlags {
   std::string model, output, dtype = "bf16";
 };
 
-Exit Run(Session& session, const Options& o) {
+Exit Run(Session& session, const ConvertFlags& o) {
   StatusLine status(session.quiet);
   const DType dtype = WeightDType(o.dtype);
   std::filesystem::path output(o.output);
@@ -44,7 +44,7 @@ Exit Run(Session& session, const Options& o) {
 }  // namespace
 
 Runner DeclareConvert(CLI::App& app) {
-  auto o = std::make_shared<Options>();
+  auto o = std::make_shared<ConvertFlags>();
   AddOption(
       app,
       {.flags = "model",

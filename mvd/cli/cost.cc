@@ -11,7 +11,7 @@
 namespace mvd::cli {
 namespace {
 
-struct Options {
+struct CostFlags {
   ModelFlags model;
   SizeFlags size;
   std::string component, dtype = "bf16";
@@ -49,7 +49,7 @@ nlohmann::json ToJson(const Row& row) {
             {"weight_bytes", row.rewritten.total.weight_bytes}}}};
 }
 
-Exit Cost(Session& session, const Options& o) {
+Exit Cost(Session& session, const CostFlags& o) {
   const auto dtype = ParseDType(o.dtype);
   if (!dtype || SizeOf(*dtype) > 4) ThrowUsage("--dtype ", o.dtype, ": expected f32, bf16 or f16");
   ClipDefaults defaults;
@@ -88,7 +88,7 @@ Exit Cost(Session& session, const Options& o) {
 }  // namespace
 
 Runner DeclareCost(CLI::App& app) {
-  auto o = std::make_shared<Options>();
+  auto o = std::make_shared<CostFlags>();
   o->model.Declare(app);
   o->size.Declare(app);
   AddOption(app, WithHelp(Table().component, "Only this one, with its parts by block, level, kind and op"),

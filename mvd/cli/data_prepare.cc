@@ -15,7 +15,7 @@
 namespace mvd::cli {
 namespace {
 
-struct Options {
+struct DataPrepareFlags {
   std::string input, output;
   ClipShape shape;
   int stride = 0, threads = 0;
@@ -25,7 +25,7 @@ struct Options {
   uint64_t seed = 0;
 };
 
-PrepareOptions Resolve(const Options& o, const CancelToken* cancel) {
+PrepareOptions Resolve(const DataPrepareFlags& o, const CancelToken* cancel) {
   PrepareOptions p;
   p.input = o.input;
   p.output = o.output;
@@ -44,7 +44,7 @@ PrepareOptions Resolve(const Options& o, const CancelToken* cancel) {
   return p;
 }
 
-nlohmann::json AsJson(const Options& o, const PrepareReport& r, double seconds) {
+nlohmann::json AsJson(const DataPrepareFlags& o, const PrepareReport& r, double seconds) {
   nlohmann::json failed = nlohmann::json::array();
   for (const auto& f : r.failures) failed.push_back({{"file", f.file}, {"error", f.error}});
   return {
@@ -62,7 +62,7 @@ nlohmann::json AsJson(const Options& o, const PrepareReport& r, double seconds) 
       {"seconds", seconds}};
 }
 
-void Print(const Options& o, const PrepareReport& r, double seconds) {
+void Print(const DataPrepareFlags& o, const PrepareReport& r, double seconds) {
   std::printf("%s: %lld clips, %lld pictures in %lld shards of %s, from %lld files in %s\n", o.output.c_str(),
               static_cast<long long>(r.clips), static_cast<long long>(r.pictures),
               static_cast<long long>(r.shards), FormatBytes(double(r.bytes)).c_str(),
@@ -81,7 +81,7 @@ void Print(const Options& o, const PrepareReport& r, double seconds) {
   }
 }
 
-Exit RunPrepare(Session& session, const Options& o) {
+Exit RunPrepare(Session& session, const DataPrepareFlags& o) {
   const PrepareOptions options = Resolve(o, session.cancel);
   StatusLine status(session.quiet);
   const Stopwatch clock;
@@ -105,7 +105,7 @@ Exit RunPrepare(Session& session, const Options& o) {
 }  // namespace
 
 Runner DeclareDataPrepare(CLI::App& app) {
-  auto o = std::make_shared<Options>();
+  auto o = std::make_shared<DataPrepareFlags>();
   AddOption(app,
             {.flags = "input",
              .help = "Folder of clips and pictures, with metadata.jsonl where it has one; or a clip",

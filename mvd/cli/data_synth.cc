@@ -21,7 +21,7 @@ namespace mvd::cli {
 namespace fs = std::filesystem;
 namespace {
 
-struct Options {
+struct DataSynthFlags {
   SynthOptions synth;
   std::string output, photos, format{DefaultClipFormat().name}, sheet;
   uint64_t start = 0;
@@ -63,7 +63,7 @@ void Copy(const Image& from, int left, int top, Image& to) {
 }
 
 // One clip of each kind: first, middle and last frame and the middle's flow side by side, two kinds a row.
-nlohmann::json WriteSheet(const Options& o, Session& session, StatusLine& status) {
+nlohmann::json WriteSheet(const DataSynthFlags& o, Session& session, StatusLine& status) {
   std::vector<SynthKind> kinds = SynthKinds();
   std::erase_if(kinds, [&](const SynthKind& kind) {
     return (kind.needs_photos && o.synth.photos.empty()) ||
@@ -116,7 +116,7 @@ bool IsOurList(const fs::path& list) {
 }
 
 // Before anything is drawn. Somebody's own list is not even replaced with --force.
-void CheckTarget(const Options& o, const fs::path& target) {
+void CheckTarget(const DataSynthFlags& o, const fs::path& target) {
   std::error_code code;
   if (!fs::exists(fs::symlink_status(target, code))) return;
   if (!o.force) ThrowUsage(target.string(), " exists; --force replaces it");
@@ -124,7 +124,7 @@ void CheckTarget(const Options& o, const fs::path& target) {
     ThrowUsage(target.string(), " is not a list that data synth wrote; choose another folder");
 }
 
-nlohmann::json WriteClips(const Options& o, Session& session, StatusLine& status) {
+nlohmann::json WriteClips(const DataSynthFlags& o, Session& session, StatusLine& status) {
   const ClipFormat* format = FindClipFormat(o.format);
   if (!format) ThrowUsage("--format ", o.format, ": expected one of ", ClipFormatNames());
   CheckCanWrite(*format);
@@ -158,7 +158,7 @@ nlohmann::json WriteClips(const Options& o, Session& session, StatusLine& status
   return {{"folder", o.output}, {"clips", o.count}};
 }
 
-Exit Run(Options o, Session& session) {
+Exit Run(DataSynthFlags o, Session& session) {
   if (o.output.empty() && o.sheet.empty()) ThrowUsage("data synth: expected -o FOLDER or --sheet FILE.png");
   if (!o.photos.empty()) {
     for (Image& image : ReadImages(o.photos))
@@ -182,7 +182,7 @@ Exit Run(Options o, Session& session) {
 }  // namespace
 
 Runner DeclareDataSynth(CLI::App& app) {
-  auto o = std::make_shared<Options>();
+  auto o = std::make_shared<DataSynthFlags>();
   AddOption(app, WithHelp(Table().output_folder, "Folder for the clips and their metadata.jsonl"), o->output);
   AddOption(
       app,

@@ -28,7 +28,7 @@ constexpr char kFrechetNote[] =
     "own features, not FVD: it stands on the program's own small feature network and compares with no "
     "published figure";
 
-struct Options {
+struct EvaluateFlags {
   std::string model = std::string(kDefaultModel), features = "video_features";
   std::string photos, scene_photos;
   int64_t clips = 64, steps = kUnset<int64_t>;
@@ -75,7 +75,7 @@ ClipCost CostOf(const Model& model, const SvdOptions& o) {
 }
 
 // Which data the figures are on.
-nlohmann::json DataOf(const Options& o, size_t photographs, size_t scene_photos) {
+nlohmann::json DataOf(const EvaluateFlags& o, size_t photographs, size_t scene_photos) {
   return {{"series", "held out"},       {"seed", o.seed},
           {"development", o.seed == 0}, {"clips", o.clips},
           {"photographs", photographs}, {"scene_photos", scene_photos}};
@@ -165,7 +165,7 @@ void Print(const EvaluationReport& report, const std::string& model, const nlohm
   if (!report.kinds.empty()) PrintKinds(report);
 }
 
-SvdOptions Pipeline(const Options& o, const Model& model) {
+SvdOptions Pipeline(const EvaluateFlags& o, const Model& model) {
   GenerateOptions generate;
   generate.steps = o.steps;
   generate.min_guidance_scale = o.min_guidance_scale, generate.max_guidance_scale = o.max_guidance_scale;
@@ -174,7 +174,7 @@ SvdOptions Pipeline(const Options& o, const Model& model) {
   return PipelineOptions(model, generate, generate.num_frames);
 }
 
-Exit Run(Session& session, const Options& o) {
+Exit Run(Session& session, const EvaluateFlags& o) {
   StatusLine status(session.quiet);
   const NetworkOptions network = o.exec.Resolve(session.cancel);
   const Model model = Model::Open(FindModel(o.model));
@@ -221,7 +221,7 @@ Exit Run(Session& session, const Options& o) {
 }  // namespace
 
 Runner DeclareEvaluate(CLI::App& app) {
-  auto o = std::make_shared<Options>();
+  auto o = std::make_shared<EvaluateFlags>();
   const OptionTable& table = Table();
   AddOption(app, table.model, o->model);
   AddOption(app,

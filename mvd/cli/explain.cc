@@ -12,7 +12,7 @@
 namespace mvd::cli {
 namespace {
 
-struct Options {
+struct ExplainFlags {
   ModelFlags model;
   SizeFlags size;
   std::string component = "unet", dtype = "bf16";
@@ -61,7 +61,7 @@ void PrintPlan(const Graph& graph, DType dtype) {
               FormatBytes(double(layout.lower_bound)).c_str());
 }
 
-Exit Explain(Session& session, const Options& o) {
+Exit Explain(Session& session, const ExplainFlags& o) {
   const auto dtype = ParseDType(o.dtype);
   if (!dtype || SizeOf(*dtype) > 4) ThrowUsage("--dtype ", o.dtype, ": expected f32, bf16 or f16");
   ClipDefaults defaults;
@@ -103,7 +103,7 @@ Exit Explain(Session& session, const Options& o) {
 }  // namespace
 
 Runner DeclareExplain(CLI::App& app) {
-  auto o = std::make_shared<Options>();
+  auto o = std::make_shared<ExplainFlags>();
   o->model.Declare(app);
   o->size.Declare(app);
   AddOption(app, Table().component, o->component);

@@ -20,7 +20,7 @@ namespace mvd::cli {
 namespace fs = std::filesystem;
 namespace {
 
-struct Options {
+struct InitFlags {
   std::string preset = "svd", config, output, dtype = "f32";
   uint64_t seed = 0;
   int threads = 0;
@@ -58,7 +58,7 @@ void WriteWeights(const std::vector<Graph>& graphs, uint64_t seed, DType dtype, 
   writer.Commit();
 }
 
-Exit Init(Session& session, const Options& o) {
+Exit Init(Session& session, const InitFlags& o) {
   const DType dtype = WeightDType(o.dtype);
   Preset preset = FindPreset(o.preset);
   if (!o.config.empty()) preset.models = Model::Open(FindModel(o.config)).configs();
@@ -89,7 +89,7 @@ Exit Init(Session& session, const Options& o) {
 }  // namespace
 
 Runner DeclareInit(CLI::App& app) {
-  auto o = std::make_shared<Options>();
+  auto o = std::make_shared<InitFlags>();
   AddOption(app, InGroup(WithHelp(Table().preset, "Architecture"), "Options"), o->preset);
   AddOption(
       app,

@@ -15,7 +15,7 @@
 namespace mvd::cli {
 namespace {
 
-struct Options {
+struct ReproFlags {
   std::string table;
   std::string demo, output;
   bool markdown = false, latency = false;
@@ -50,7 +50,7 @@ void Measure(const PaperNetwork& paper, const NetworkOptions& options, const Rep
   ours.timing = TimeCalls(network, views, repetitions, ours.calls, status);
 }
 
-void MeasureAll(const Session& session, const Options& o, Repro& repro) {
+void MeasureAll(const Session& session, const ReproFlags& o, Repro& repro) {
   const NetworkOptions options = o.exec.Resolve(session.cancel);
   StatusLine status(session.quiet);
   repro.measured = ThisMachine(options);
@@ -72,7 +72,7 @@ void MeasureAll(const Session& session, const Options& o, Repro& repro) {
   }
 }
 
-Exit RunRepro(Session& session, const Options& o) {
+Exit RunRepro(Session& session, const ReproFlags& o) {
   if (o.table.empty()) return ListTables(session);
   if (o.table == "ladder") {
     if (o.demo.empty() || o.output.empty())
@@ -96,7 +96,7 @@ Exit RunRepro(Session& session, const Options& o) {
 }  // namespace
 
 Runner DeclareRepro(CLI::App& app) {
-  auto o = std::make_shared<Options>();
+  auto o = std::make_shared<ReproFlags>();
   AddOption(app,
             {.flags = "table",
              .help = "Its number in the paper, or `ladder`: quality against cost as a chart; without one, "

@@ -21,7 +21,7 @@ std::string Quality(double value) { return FormatFixed(value, value == std::roun
 
 std::string Size(const CallSizes& s) { return StrCat(s.width, "x", s.height); }
 
-std::string Network(const PaperNetwork& network) {
+std::string NetworkText(const PaperNetwork& network) {
   return network.component == "unet" ? std::string(network.preset) : std::string(network.component);
 }
 
@@ -52,7 +52,7 @@ std::vector<Column> Columns(const Repro& repro) {
   };
   column("model", "", [](const ReproRow& r) { return std::string(r.paper->label); });
   column("pixels", "", [](const ReproRow& r) { return Size(r.ours.sizes); });
-  column("network", "ours", [](const ReproRow& r) { return Network(*r.paper->network); });
+  column("network", "ours", [](const ReproRow& r) { return NetworkText(*r.paper->network); });
   column("NFE", "paper", [](const ReproRow& r) { return r.paper->nfe > 0 ? StrCat(r.paper->nfe) : ""; });
   column("NFE", "ours", [](const ReproRow& r) { return r.ours.nfe > 0 ? StrCat(r.ours.nfe) : ""; });
   for (size_t i = 0; i < table.quality.size(); ++i)

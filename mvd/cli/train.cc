@@ -234,12 +234,12 @@ void DeclareRun(CLI::App& app, const std::shared_ptr<TrainRunOptions>& o) {
       ->excludes(resume);
 }
 
-struct BenchFlags {
+struct BenchStepFlags {
   BenchStepOptions step;
   std::string file, dtype = "f32";
 };
 
-Exit RunBenchStep(const BenchFlags& flags) {
+Exit RunBenchStep(const BenchStepFlags& flags) {
   BenchStepOptions options = flags.step;
   options.file = flags.file;
   options.bf16 = flags.dtype == "bf16";
@@ -303,7 +303,7 @@ Runner DeclareTrainInit(CLI::App& app) {
 }
 
 Runner DeclareBenchStep(CLI::App& app) {
-  auto bench = std::make_shared<BenchFlags>();
+  auto bench = std::make_shared<BenchStepFlags>();
   app.group("");  // a tool of tools/bench_train.py: not in the help
   AddOption(
       app,

@@ -103,7 +103,8 @@ class CellFlow {
 };
 
 // `flow` may be null: then only the mean is measured.
-Rendered Render(const SynthOptions& options, uint64_t index, TrainingClip& clip, std::vector<float>* flow) {
+Rendered RenderScene(const SynthOptions& options, uint64_t index, TrainingClip& clip,
+                     std::vector<float>* flow) {
   CheckOptions(options);
   Builder builder(options, index);
   const Kind& kind = ChooseKind(options, builder.random);
@@ -159,7 +160,7 @@ class SourceClips {
     const uint64_t index = options_.clips > 0 ? n % uint64_t(options_.clips) : n;
     if (const auto known = Kept(index)) return *known;
     TrainingClip clip;
-    Render(options_, index, clip, nullptr);
+    RenderScene(options_, index, clip, nullptr);
     if (!kept_.empty()) {
       auto copy = std::make_shared<const TrainingClip>(clip);
       const std::lock_guard lock(mutex_);
@@ -198,7 +199,7 @@ std::vector<SynthKind> SynthKinds() {
 
 SynthClip RenderSynthClip(const SynthOptions& options, uint64_t index) {
   SynthClip result;
-  const Rendered rendered = Render(options, index, result.clip, &result.flow);
+  const Rendered rendered = RenderScene(options, index, result.clip, &result.flow);
   result.kind = rendered.kind;
   result.exact_flow = rendered.exact_flow;
   result.mean_flow = rendered.mean_flow;

@@ -21,6 +21,7 @@ void WriteNothing(const Clip& clip, const std::string& recipe, const Path& file,
 void WriteBytes(const Path& file, std::string_view bytes, const std::string& name);
 std::string FrameName(size_t i);  // "000007"
 
+inline constexpr size_t kFormatBytes = 16;  // of a file's start; they tell its format
 // The first `count` bytes of a file, fewer where it is shorter or unreadable.
 std::string ReadHead(const Path& path, size_t count);
 

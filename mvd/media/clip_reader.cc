@@ -11,11 +11,10 @@
 namespace mvd {
 namespace {
 
-constexpr size_t kHeadBytes = 16;
 constexpr double kUnknownRate = 25;  // spaces frames whose file tells neither times nor a rate
 
 bool IsWebp(const std::filesystem::path& path) {
-  const std::string head = ReadHead(path, kHeadBytes);
+  const std::string head = ReadHead(path, kFormatBytes);
   return ImageFormatOf({reinterpret_cast<const uint8_t*>(head.data()), head.size()}) == "webp";
 }
 

@@ -14,7 +14,6 @@ namespace fs = std::filesystem;
 namespace {
 
 constexpr size_t kMaxMemoryFile = size_t(1) << 30;
-constexpr size_t kHeadBytes = 16;
 
 std::span<const uint8_t> AsBytes(const std::string& text) {
   return {reinterpret_cast<const uint8_t*>(text.data()), text.size()};
@@ -27,7 +26,7 @@ Source SourceOf(const fs::path& path) {
   if (!PathExists(path)) ThrowNotFound(path.string());
   if (IsFolder(path)) return Source::kFolder;
   if (!IsRegularFile(path)) ThrowBadInput(path.string(), "is not a regular file");
-  const std::string head = ReadHead(path, kHeadBytes);
+  const std::string head = ReadHead(path, kFormatBytes);
   if (head.empty()) ThrowBadInput(path.string(), "is empty or cannot be read");
   const std::string_view image = ImageFormatOf(AsBytes(head));
   if (image == "png") return Source::kPng;
@@ -111,7 +110,7 @@ ClipInfo ProbeClip(const fs::path& path) {
   if (folder || source == Source::kPng || source == Source::kJpeg || source == Source::kPpm) {
     const std::vector<fs::path> paths = folder ? ImagesOf(path) : std::vector<fs::path>{path};
     const Image first = ReadImage(paths.front());
-    const std::string codec(ImageFormatOf(AsBytes(ReadHead(paths.front(), kHeadBytes))));
+    const std::string codec(ImageFormatOf(AsBytes(ReadHead(paths.front(), kFormatBytes))));
     ClipInfo info{folder ? "folder" : codec, codec, "", first.width, first.height};
     info.frames = int64_t(paths.size());
     return info;

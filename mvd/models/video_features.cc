@@ -7,7 +7,7 @@ namespace {
 
 constexpr int64_t kGroups = 8;
 constexpr int64_t kNarrow = 16;  // channels of each place that the features are made of
-constexpr double kEps = 1e-6;
+constexpr double kFeatureEps = 1e-6;
 
 int64_t Cells(int64_t side, size_t levels) { return side >> levels; }
 
@@ -39,7 +39,7 @@ Graph BuildVideoFeatures(const VideoFeaturesConfig& config, int64_t batch) {
     Scope scope(b, "blocks." + std::to_string(level));
     const int64_t channels = config.block_out_channels[level];
     x = b.Conv2d(x, "conv", channels, {.stride = 2});
-    x = b.Activation(b.GroupNorm(x, "norm", kGroups, kEps, Axis::kTemporal), Act::kSilu);
+    x = b.Activation(b.GroupNorm(x, "norm", kGroups, kFeatureEps, Axis::kTemporal), Act::kSilu);
     // Motion is a quotient of changes in time and space: products tell it, sums do not.
     x = b.Add(x, b.Geglu(b.ConvTemporal(x, "temporal_conv", 2 * channels, 5)));
   }

@@ -9,8 +9,6 @@
 namespace mvd {
 namespace {
 
-constexpr int64_t kChannels = 3;
-
 // The normalised Gaussian of an axis shrunk by factor in/out: sigma = max((f-1)/2, 0.001), an odd number of
 // taps, int(max(4 sigma, 3)) or one more.
 std::vector<double> GaussianTaps(int64_t in, int64_t out) {
@@ -92,15 +90,15 @@ void ReadRow(const TensorView& image, int64_t row, std::span<double> values) {
 // of doubles is held of a picture that may have 64 megapixels.
 std::vector<double> Resample(const TensorView& image, int64_t first, int64_t rows, int64_t in, int64_t size) {
   const std::vector<Taps> across = AxisTaps(in, size), down = AxisTaps(rows, size);
-  const size_t lanes = size_t(size * kChannels);
-  std::vector<double> target(size_t(size) * lanes, 0.0), values(size_t(in * kChannels)), wide(lanes);
+  const size_t lanes = size_t(size * kRgbChannels);
+  std::vector<double> target(size_t(size) * lanes, 0.0), values(size_t(in * kRgbChannels)), wide(lanes);
   for (int64_t row = 0; row < rows; ++row) {
     ReadRow(image, first + row, values);
     std::fill(wide.begin(), wide.end(), 0.0);
     for (size_t o = 0; o < across.size(); ++o) {
-      const double* from = &values[size_t(across[o].first * kChannels)];
+      const double* from = &values[size_t(across[o].first * kRgbChannels)];
       for (const double weight : across[o].weights) {
-        for (size_t c = 0; c < size_t(kChannels); ++c) wide[o * kChannels + c] += weight * *from++;
+        for (size_t c = 0; c < size_t(kRgbChannels); ++c) wide[o * kRgbChannels + c] += weight * *from++;
       }
     }
     for (size_t o = 0; o < down.size(); ++o) {
@@ -116,17 +114,17 @@ std::vector<double> Resample(const TensorView& image, int64_t first, int64_t row
 }  // namespace
 
 Tensor ClipPixels(const TensorView& image, const ClipPreprocessing& options) {
-  MVD_CHECK(image.shape.rank() == 4 && image.shape[3] == kChannels && image.shape.elements() > 0,
+  MVD_CHECK(image.shape.rank() == 4 && image.shape[3] == kRgbChannels && image.shape.elements() > 0,
             image.shape);
   const int64_t n = image.shape[0], height = image.shape[1], width = image.shape[2], size = options.size;
   MVD_CHECK_GE(size, 1);
-  Tensor result({n, size, size, kChannels});
+  Tensor result({n, size, size, kRgbChannels});
   const std::span<float> pixels = result.f32();
-  const size_t target = size_t(size * size * kChannels);
+  const size_t target = size_t(size * size * kRgbChannels);
   for (int64_t i = 0; i < n; ++i) {
     const std::vector<double> square = Resample(image, i * height, height, width, size);
     for (size_t j = 0; j < target; ++j) {
-      const size_t c = j % kChannels;
+      const size_t c = j % kRgbChannels;
       pixels[size_t(i) * target + j] = float(((square[j] + 1) / 2 - options.mean[c]) / options.stddev[c]);
     }
   }

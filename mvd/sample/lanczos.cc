@@ -9,7 +9,6 @@
 namespace mvd {
 namespace {
 
-constexpr int64_t kChannels = 3;
 constexpr int kFractionBits = 22;  // 32 less 8 for the pixel and 2 for overshoot
 constexpr double kLobes = 3;
 
@@ -21,12 +20,12 @@ double Lanczos(double x) {
 }
 
 // The source pixels [first, first + weights.size()) that make one target pixel.
-struct Taps {
+struct FixedTaps {
   int64_t first = 0;
   std::vector<int32_t> weights;
 };
 
-Taps MakeTaps(int64_t target, int64_t in, int64_t out) {
+FixedTaps MakeTaps(int64_t target, int64_t in, int64_t out) {
   const double scale = double(in) / double(out), widen = std::max(scale, 1.0);
   const double center = (double(target) + 0.5) * scale, support = kLobes * widen;
   // Truncation, not floor, is what Pillow does; the clamp makes them the same.
@@ -38,7 +37,7 @@ Taps MakeTaps(int64_t target, int64_t in, int64_t out) {
     weights.push_back(Lanczos((double(i) - center + 0.5) * (1.0 / widen)));
     sum += weights.back();
   }
-  Taps taps{first, {}};
+  FixedTaps taps{first, {}};
   for (double weight : weights) {
     if (sum != 0) weight /= sum;
     const double fixed = weight * (1 << kFractionBits);
@@ -53,7 +52,7 @@ std::vector<uint8_t> ResizeAxis(std::span<const uint8_t> source, int64_t rows, i
   std::vector<uint8_t> target(size_t(rows * out * lanes));
   std::vector<int32_t> sums(static_cast<size_t>(lanes));
   for (int64_t o = 0; o < out; ++o) {
-    const Taps taps = MakeTaps(o, in, out);
+    const FixedTaps taps = MakeTaps(o, in, out);
     for (int64_t row = 0; row < rows; ++row) {
       std::fill(sums.begin(), sums.end(), int32_t{1} << (kFractionBits - 1));
       for (size_t k = 0; k < taps.weights.size(); ++k) {
@@ -78,7 +77,7 @@ bool RowsFirst(int64_t w, int64_t h, int64_t width, int64_t height) {
 }  // namespace
 
 RgbImage LanczosResize(const RgbView& image, int64_t width, int64_t height) {
-  MVD_CHECK_EQ(int64_t(image.pixels.size()), image.width * image.height * kChannels);
+  MVD_CHECK_EQ(int64_t(image.pixels.size()), image.width * image.height * kRgbChannels);
   MVD_CHECK(image.width >= 1 && image.height >= 1 && width >= 1 && height >= 1, image.width, "x",
             image.height, " to ", width, "x", height);
   // The picture itself is read where it lies: it may be many times larger than what becomes of it.
@@ -88,13 +87,13 @@ RgbImage LanczosResize(const RgbView& image, int64_t width, int64_t height) {
   // An axis that keeps its size is not touched: its taps would be the identity.
   const auto resize_rows = [&] {
     if (h == height) return;
-    pixels = ResizeAxis(source, 1, h, w * kChannels, height);
+    pixels = ResizeAxis(source, 1, h, w * kRgbChannels, height);
     source = pixels;
     h = height;
   };
   const auto resize_columns = [&] {
     if (w == width) return;
-    pixels = ResizeAxis(source, h, w, kChannels, width);
+    pixels = ResizeAxis(source, h, w, kRgbChannels, width);
     source = pixels;
     w = width;
   };

@@ -9,19 +9,17 @@
 namespace mvd {
 namespace {
 
-constexpr int64_t kChannels = 3;
-
 int64_t RoundedDiv(int64_t a, int64_t b) { return (2 * a + b) / (2 * b); }
 
 // The part of `image` that a frame of w x h at its centre covers; black where it covers nothing.
 RgbImage Recentre(const RgbView& image, int64_t w, int64_t h) {
-  RgbImage result{std::vector<uint8_t>(size_t(w * h * kChannels), 0), w, h};
+  RgbImage result{std::vector<uint8_t>(size_t(w * h * kRgbChannels), 0), w, h};
   const int64_t copy_w = std::min(w, image.width), copy_h = std::min(h, image.height);
   const int64_t from_x = (image.width - copy_w) / 2, from_y = (image.height - copy_h) / 2;
   const int64_t to_x = (w - copy_w) / 2, to_y = (h - copy_h) / 2;
   for (int64_t y = 0; y < copy_h; ++y) {
-    const uint8_t* from = &image.pixels[size_t(((from_y + y) * image.width + from_x) * kChannels)];
-    std::copy_n(from, copy_w * kChannels, &result.pixels[size_t(((to_y + y) * w + to_x) * kChannels)]);
+    const uint8_t* from = &image.pixels[size_t(((from_y + y) * image.width + from_x) * kRgbChannels)];
+    std::copy_n(from, copy_w * kRgbChannels, &result.pixels[size_t(((to_y + y) * w + to_x) * kRgbChannels)]);
   }
   return result;
 }
@@ -68,7 +66,7 @@ FrameSizes FrameSize(int64_t image_width, int64_t image_height, int64_t width, i
 }
 
 RgbImage FrameImage(const RgbView& image, int64_t width, int64_t height, Fit fit) {
-  MVD_CHECK_EQ(int64_t(image.pixels.size()), image.width * image.height * kChannels);
+  MVD_CHECK_EQ(int64_t(image.pixels.size()), image.width * image.height * kRgbChannels);
   const auto [w, h] = FrameSize(image.width, image.height, width, height, fit);
   return Recentre(image, w, h);
 }
@@ -79,11 +77,11 @@ RgbImage FrameImage(RgbImage image, int64_t width, int64_t height, Fit fit) {
   // In place: no pixel moves to the right or down.
   const int64_t from_x = (image.width - w) / 2, from_y = (image.height - h) / 2;
   for (int64_t y = 0; y < h; ++y) {
-    std::memmove(&image.pixels[size_t(y * w * kChannels)],
-                 &image.pixels[size_t(((from_y + y) * image.width + from_x) * kChannels)],
-                 size_t(w * kChannels));
+    std::memmove(&image.pixels[size_t(y * w * kRgbChannels)],
+                 &image.pixels[size_t(((from_y + y) * image.width + from_x) * kRgbChannels)],
+                 size_t(w * kRgbChannels));
   }
-  image.pixels.resize(size_t(w * h * kChannels));
+  image.pixels.resize(size_t(w * h * kRgbChannels));
   return {std::move(image.pixels), w, h};
 }
 
@@ -93,8 +91,8 @@ RgbImage FitImage(const RgbView& image, int64_t width, int64_t height, Fit fit) 
 }
 
 Tensor ToSignedUnit(const RgbView& image) {
-  MVD_CHECK_EQ(int64_t(image.pixels.size()), image.width * image.height * kChannels);
-  Tensor result({1, image.height, image.width, kChannels});
+  MVD_CHECK_EQ(int64_t(image.pixels.size()), image.width * image.height * kRgbChannels);
+  Tensor result({1, image.height, image.width, kRgbChannels});
   std::transform(image.pixels.begin(), image.pixels.end(), result.f32().begin(), SignedUnit);
   return result;
 }

@@ -13,6 +13,8 @@
 
 namespace mvd {
 
+inline constexpr int64_t kRgbChannels = 3;
+
 // Borrowed 8-bit RGB, rows from the top, no gaps: pixels.size() == width * height * 3.
 struct RgbView {
   std::span<const uint8_t> pixels;
