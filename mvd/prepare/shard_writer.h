@@ -49,10 +49,12 @@ class ShardWriter {
 
   std::filesystem::path folder_;
   int64_t shard_bytes_;
-  AtomicFolder staging_;  // a folder, never committed
-  std::unique_ptr<Open> open_;
   int64_t samples_ = 0, bytes_ = 0;
   nlohmann::json list_ = nlohmann::json::array();
+  // Behind the list, so that it goes first: JSON's destructor allocates, and the process ends where it
+  // cannot.
+  AtomicFolder staging_;  // a folder, never committed
+  std::unique_ptr<Open> open_;
 };
 
 }  // namespace mvd

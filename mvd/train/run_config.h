@@ -155,6 +155,7 @@ struct AdversarialConfig : DiffusionConfig {
   double sigma_min = 0.002, sigma_max = 700;
   double adversarial = 1, pseudo_huber = 0.1;  // weights of its two losses
   std::string frame_noise = "independent";     // independent | shared: of a clip's frames
+  std::string teacher;  // model folder whose own clips are the target of the distance; empty: the real clips
   double huber_c = -1;  // of the pseudo-Huber loss; -1: 0.00054 sqrt(elements of a clip)
   // [discriminator]
   std::string backbone;                      // model folder of its UNet; empty: the generator's first weights

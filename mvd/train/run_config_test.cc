@@ -195,7 +195,6 @@ TEST(RunConfig, WholeConfigIsChecked) {
                      [&] { ReadRunConfig<DiffusionConfig>(folder.path / "absent.toml"); });
 }
 
-// The recipes of the repository stay legal as options change.
 // Frames with one noise differ by the clip alone: below the highest level they would show the motion.
 TEST(RunConfig, SharedNoiseNeedsOneGeneratorLevel) {
   const auto read = [](std::vector<std::string> overrides) {
@@ -210,6 +209,20 @@ TEST(RunConfig, SharedNoiseNeedsOneGeneratorLevel) {
   }
 }
 
+TEST(RunConfig, ATeacherBeginsWithNoiseAlone) {
+  const auto read = [](std::vector<std::string> overrides) {
+    overrides.push_back("generator.teacher=teacher");
+    return ReadRunConfig<AdversarialConfig>("", overrides);
+  };
+  EXPECT_EQ(read({"generator.levels=2"}).teacher, "teacher");
+  ExpectOneLineError(Exit::kBadInput, "key 'generator.teacher' is set while 'generator.levels' is 4",
+                     [&] { read({}); });
+  ExpectOneLineError(Exit::kBadInput, "'generator.frame_noise' \"shared\"", [&] {
+    read({"generator.levels=2", "generator.frame_noise=shared"});
+  });
+}
+
+// The recipes of the repository stay legal as options change.
 TEST(RunConfig, RecipesRead) {
   const std::filesystem::path recipes = SourceDir() / "recipes";
   const DiffusionConfig svd = ReadRunConfig<DiffusionConfig>(recipes / "svd" / "lowres.toml");

@@ -160,6 +160,12 @@ void CheckRunConfig(const AdversarialConfig& config, const std::string& file) {
     ThrowBadInput(file,
                   "key 'generator.adversarial' is 0 as generator.pseudo_huber is, expected one above 0");
   }
+  if (!config.teacher.empty() && (config.levels > 2 || config.frame_noise != "independent")) {
+    ThrowBadInput(
+        file, "key 'generator.teacher' is set while 'generator.levels' is ", config.levels,
+        " and 'generator.frame_noise' \"", config.frame_noise,
+        "\", expected 2 and \"independent\": a teacher begins with noise alone, each frame with its own");
+  }
   // Frames that share their noise differ by the clip alone, so that a generator that is asked at a lower
   // level reads the motion off the noised clip.
   if (config.frame_noise == "shared" && config.levels > 2) {

@@ -13,8 +13,8 @@ constexpr OnResume kAllowed = OnResume::kAllowed;
 
 // Folders that a run reads: what they hold.
 Reads ReadsOf(std::string_view key) {
-  for (const char* model :
-       {"model.folder", "model.autoencoder", "model.image_encoder", "discriminator.backbone"})
+  for (const char* model : {"model.folder", "model.autoencoder", "model.image_encoder",
+                            "discriminator.backbone", "generator.teacher"})
     if (key == model) return Reads::kModel;
   for (const char* data : {"data.folder", "data.photos", "data.heldout"})
     if (key == data) return Reads::kData;
@@ -223,6 +223,9 @@ AdversarialConfig::AdversarialConfig() {
 namespace {
 
 void AddConditioning(List& list, DiffusionConfig& config) {
+  list.section = "loss";
+  list.Number("seen_weight", config.seen_weight, 0, 1, "",
+              "with latents that hold motion: weight of what is said of places that the first frame shows");
   list.section = "conditioning";
   list.Number("aug_mean", config.aug_mean, -20, 5, "",
               "mean of the log noise level on the first frame's pixels");
@@ -295,9 +298,6 @@ std::vector<Option> ListOptions(DiffusionConfig& config) {
   list.Number("p_mean", config.p_mean, -10, 10, "",
               "mean of ln sigma in training (arXiv 2206.00364, table 1)");
   list.Number("p_std", config.p_std, 0, 10, "", "standard deviation of ln sigma");
-  list.section = "loss";
-  list.Number("seen_weight", config.seen_weight, 0, 1, "",
-              "with latents that hold motion: weight of what is said of places that the first frame shows");
   AddConditioning(list, config);
   return std::move(list.options);
 }
@@ -318,7 +318,10 @@ std::vector<Option> ListOptions(AdversarialConfig& config) {
   list.Number("adversarial", config.adversarial, 0, 1e6, "",
               "weight of the discriminator's loss in the generator's");
   list.Number("pseudo_huber", config.pseudo_huber, 0, 1e6, "",
-              "weight of the pseudo-Huber distance to the real clip");
+              "weight of the pseudo-Huber distance to the real clip, or to the teacher's");
+  list.Text("teacher", config.teacher, {},
+            "model folder: the distance is to the clip that it makes from the same noise, in its own steps; "
+            "needs levels 2; empty: to the real clip");
   list.Number("huber_c", config.huber_c, -1, 1e9, "",
               "c in sqrt(distance^2 + c^2) - c; -1: 0.00054 sqrt(elements of a clip)");
   AddDiscriminator(list, config);

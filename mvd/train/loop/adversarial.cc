@@ -41,9 +41,26 @@ Question Ask(AdversarialModel& m, const Parameters& weights, const EncodedClips&
           .sigma = {}};
 }
 
+// What the generator should make of a question, which then holds noise alone where a teacher answers it.
+at::Tensor Target(AdversarialModel& m, Question& question) {
+  const at::Tensor real = question.clips;
+  if (!m.teacher) return real;
+  question.clips = at::zeros_like(real);
+  return TeachersClip(*m.teacher, question, m.teaching);
+}
+
+// What the decoder takes from the picture counts less; undefined: all counts alike.
+at::Tensor WeightsOf(const AdversarialModel& m, const at::Tensor& target) {
+  const int64_t motion = m.base.networks.autoencoder.motion_channels();
+  return motion > 0 ? MotionWeights(target, motion, m.config.seen_weight) : at::Tensor();
+}
+
 // Pseudo-Huber distance of whole clips (SF-V, Eq. 7; c by Song & Dhariwal, arXiv 2310.14189): (B).
-at::Tensor PseudoHuber(const AdversarialConfig& config, const at::Tensor& made, const at::Tensor& real) {
-  const at::Tensor squares = (made - real).square().flatten(1).sum(1);
+at::Tensor PseudoHuber(const AdversarialConfig& config, const at::Tensor& made, const at::Tensor& real,
+                       const at::Tensor& weight) {
+  at::Tensor squares = (made - real).square();
+  if (weight.defined()) squares = squares * weight;
+  squares = squares.flatten(1).sum(1);
   const double c =
       config.huber_c >= 0 ? config.huber_c : 0.00054 * std::sqrt(double(real.numel() / real.size(0)));
   return (squares + c * c).sqrt() - c;
@@ -55,7 +72,8 @@ AdversarialModel::AdversarialModel(const AdversarialConfig& c, at::Device device
     : config(c),
       base(c, device),
       levels(GeneratorLevels(c.sigma_min, c.sigma_max, c.levels)),
-      discriminator_levels(c.level_mean, c.level_std, c.sigma_min, c.sigma_max, c.level_count) {}
+      discriminator_levels(c.level_mean, c.level_std, c.sigma_min, c.sigma_max, c.level_count),
+      teaching(base.frozen.options()) {}
 
 at::Tensor GeneratorNoise(const UnetSampling& sampling, const at::Tensor& noise) {
   return sampling.frame_noise == kSharedNoise ? noise.narrow(1, 0, 1).expand(noise.sizes()) : noise;
@@ -78,65 +96,98 @@ at::Tensor OneStep(const Parameters& weights, const SvdUnetConfig& unet, const Q
          output * Column(q.sigma, x, [](double s) { return VPrediction(s).c_out; });
 }
 
+namespace {
+
+// The gates of this step, undefined where nothing is pruned by them.
+at::Tensor DrawGates(AdversarialModel& m, const Parameters& weights, uint64_t sample, int64_t step) {
+  if (!m.pruning || !m.pruning->learned()) return {};
+  const at::Tensor& logits = weights.at(kPruningLogits);
+  m.pruning->Settle(weights, step);
+  const GateDraw draw = m.pruning->Draws(step) ? m.pruning->Draw(logits, uint64_t(m.config.run.seed), sample)
+                                               : m.pruning->SettledGates(logits.device());
+  for (size_t i = 0; i < draw.in.size(); ++i) m.gates_used[i] += draw.in[i];
+  return draw.gates;
+}
+
+// Adds the discriminator's losses, of its heads and, if the generator `trains`, of what that made.
+void AddJudgement(AdversarialModel& m, const Parameters& weights, const std::vector<TrainingItem>& items,
+                  const std::vector<SampleDraws>& draws, std::pair<Question, Question> clips, int64_t step,
+                  bool trains, GraphCache& graphs, TrainLoss& loss) {
+  const AdversarialConfig& c = m.config;
+  auto& [real, made] = clips;
+  std::tie(real.noise, made.noise) = DiscriminatorNoise(c, items, real.clips);
+  real.sigma.clear();
+  for (const SampleDraws& draw : draws)
+    real.sigma.push_back(m.discriminator_levels.At(draw.discriminator_level));
+  made.sigma = real.sigma;
+  // Only the generator's loss trains the embedding.
+  real.embeds = made.embeds = real.embeds.detach();
+  const bool penalise = c.r1 > 0 && step % c.r1_every == 0 && at::GradMode::is_enabled();
+  const Judged judged = Judge(m.discriminator, weights, real, made, penalise, trains, graphs);
+  loss.value = loss.value + judged.discriminator;
+  loss.parts["discriminator"] = judged.discriminator.item<double>();
+  if (penalise) {
+    // Lazy regularisation (StyleGAN2, arXiv 1912.04958, section 4): what is applied in every k-th step counts
+    // k times.
+    loss.value = loss.value + c.r1 * double(c.r1_every) * judged.penalty;
+    loss.parts["r1"] = judged.penalty.item<double>();
+  }
+  if (!trains) return;
+  loss.value = loss.value + c.adversarial * judged.generator;
+  loss.parts["adversarial"] = judged.generator.item<double>();
+}
+
+void TellImportance(const AdversarialModel& m, const Parameters& weights, TrainLoss& loss) {
+  if (!m.pruning) return;
+  const std::vector<double> importance = m.pruning->Importance(weights);
+  for (size_t i = 0; i < importance.size(); ++i)
+    loss.state["importance." + m.pruning->blocks()[i]] = importance[i];
+}
+
+}  // namespace
+
+bool GeneratorTrains(const AdversarialConfig& config, int64_t step) {
+  return config.adversarial == 0 || step >= config.discriminator_warmup_steps;
+}
+
 TrainLoss AdversarialLossOf(AdversarialModel& m, const Parameters& weights,
                             const std::vector<TrainingItem>& items, const LossCall& call) {
   const AdversarialConfig& c = m.config;
-  const bool trains = call.step >= c.discriminator_warmup_steps;
+  const bool trains = GeneratorTrains(c, call.step);
   GraphCache& graphs = call.guard ? m.base.guarded : m.base.trained;
   const EncodedClips clips = EncodeClips(m.base, items, true);
   Question generated = Ask(m, weights, clips, graphs);
   for (const SampleDraws& draws : clips.draws)
     generated.sigma.push_back(m.levels[size_t(draws.generator_level * double(m.levels.size()))]);
-  at::Tensor gates;
-  if (m.pruning && m.pruning->learned()) {
-    const at::Tensor& logits = weights.at(kPruningLogits);
-    m.pruning->Settle(weights, call.step);
-    const GateDraw draw = m.pruning->Draws(call.step)
-                              ? m.pruning->Draw(logits, uint64_t(c.run.seed), items[0].sample)
-                              : m.pruning->SettledGates(logits.device());
-    gates = draw.gates;
-    for (size_t i = 0; i < draw.in.size(); ++i) m.gates_used[i] += draw.in[i];
-  }
-  const SvdUnetConfig& unet = m.base.networks.configs.unet;
+  const Question real = generated;
+  const at::Tensor target = Target(m, generated);
+  const at::Tensor gates = DrawGates(m, weights, items[0].sample, call.step);
   at::Tensor x0;
   {
     const at::AutoGradMode mode(at::GradMode::is_enabled() && trains);
-    x0 = OneStep(weights, unet, generated, gates, graphs);
+    x0 = OneStep(weights, m.base.networks.configs.unet, generated, gates, graphs);
   }
-  Question real = generated, made = generated;
-  std::tie(real.noise, made.noise) = DiscriminatorNoise(c, items, generated.clips);
-  real.sigma.clear();
-  for (const SampleDraws& draws : clips.draws)
-    real.sigma.push_back(m.discriminator_levels.At(draws.discriminator_level));
-  made.sigma = real.sigma, made.clips = x0;
-  // Only the generator's loss trains the embedding.
-  real.embeds = made.embeds = generated.embeds.detach();
-
-  const bool penalise = c.r1 > 0 && call.step % c.r1_every == 0 && at::GradMode::is_enabled();
-  const Judged judged = Judge(m.discriminator, weights, real, made, penalise, trains, graphs);
-  TrainLoss loss{.value = judged.discriminator, .sigma = {}, .parts = {}};
-  loss.parts["discriminator"] = judged.discriminator.item<double>();
-  // Lazy regularisation (StyleGAN2, arXiv 1912.04958, section 4): what is applied in every k-th step counts
-  // k times.
-  if (penalise) loss.value = loss.value + c.r1 * double(c.r1_every) * judged.penalty;
-  // Present in every step: processes add up their parts, which must have the same names.
-  loss.parts["r1"] = penalise ? judged.penalty.item<double>() : 0;
-  loss.parts["adversarial"] = trains ? judged.generator.item<double>() : 0;
-  const at::Tensor distance = PseudoHuber(c, x0, generated.clips);
-  loss.parts["pseudo_huber"] = distance.mean().item<double>();
-  if (trains) loss.value = loss.value + c.adversarial * judged.generator + c.pseudo_huber * distance.mean();
+  // All parts are present in every step: processes add them up, and they must have the same names.
+  TrainLoss loss{.value = at::zeros({}, x0.options()),
+                 .sigma = {},
+                 .parts = {{"discriminator", 0}, {"r1", 0}, {"adversarial", 0}}};
+  if (c.adversarial > 0) {
+    Question made = real;
+    made.clips = x0;
+    AddJudgement(m, weights, items, clips.draws, {real, made}, call.step, trains, graphs, loss);
+  }
+  const at::Tensor weight = WeightsOf(m, target);
+  const at::Tensor distance = PseudoHuber(c, x0, target, weight).mean();
+  loss.parts["pseudo_huber"] = distance.item<double>();
+  if (trains) loss.value = loss.value + c.pseudo_huber * distance;
   if (trains && m.pruning && !m.pruning->learned())
     loss.value = loss.value + c.l1 * m.pruning->TemporalShare(weights);
-  const at::Tensor error =
-      (x0.detach() - generated.clips).square().flatten(1).mean(1).to(at::kCPU, at::kDouble).contiguous();
+  const at::Tensor error = DiffusionLoss(x0.detach(), target, weight).to(at::kCPU, at::kDouble).contiguous();
   for (size_t i = 0; i < items.size(); ++i) loss.sigma.Add(generated.sigma[i], error.data_ptr<double>()[i]);
-  if (trains) loss.warning = m.watch.Judge(loss.parts["discriminator"], loss.parts["pseudo_huber"]);
+  if (trains && c.adversarial > 0)
+    loss.warning = m.watch.Judge(loss.parts["discriminator"], loss.parts["pseudo_huber"]);
   loss.state["collapse"] = loss.warning.empty() ? 0 : 1;
-  if (m.pruning) {
-    const std::vector<double> importance = m.pruning->Importance(weights);
-    for (size_t i = 0; i < importance.size(); ++i)
-      loss.state["importance." + m.pruning->blocks()[i]] = importance[i];
-  }
+  TellImportance(m, weights, loss);
   return loss;
 }
 
@@ -149,8 +200,10 @@ TrainLoss AdversarialHeldOut(AdversarialModel& m, const Parameters& weights) {
   for (const EncodedClips& clip : held_out) {
     Question q = Ask(m, weights, clip, graphs);
     q.sigma = {m.levels.front()};
+    const at::Tensor target = Target(m, q);
     const at::Tensor x0 = OneStep(weights, unet, q, {}, graphs);
-    total.value += (x0 - q.clips).square().mean().item<double>() / double(held_out.size());
+    total.value +=
+        DiffusionLoss(x0, target, WeightsOf(m, target)).mean().item<double>() / double(held_out.size());
   }
   return total;
 }

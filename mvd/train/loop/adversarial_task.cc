@@ -104,13 +104,13 @@ std::vector<ParameterGroup> Groups(const AdversarialModel& m, const Parameters& 
   return groups;
 }
 
-// During the warm-up only the heads are trained; afterwards the weights that only absent blocks use stay put.
+// During the warm-up only the heads are trained, without them in the loss never they; afterwards the weights
+// that only absent blocks use stay put.
 std::set<std::string> Idle(AdversarialModel& m, const Parameters& all, Communicator& group, int64_t step) {
   std::set<std::string> idle;
-  if (step < m.config.discriminator_warmup_steps) {
-    for (const auto& [name, tensor] : all)
-      if (!name.starts_with(kDiscriminator)) idle.insert(name);
-  }
+  const bool generator = GeneratorTrains(m.config, step), heads = m.config.adversarial > 0;
+  for (const auto& [name, tensor] : all)
+    if (name.starts_with(kDiscriminator) ? !heads : !generator) idle.insert(name);
   if (!m.pruning || !m.pruning->learned()) return idle;
   if (!m.pruning->Draws(step)) idle.insert(kPruningLogits);
   at::Tensor used = at::tensor(m.gates_used, at::kDouble).to(m.base.networks.device);
@@ -168,6 +168,7 @@ TrainTask MakeAdversarialTask(const AdversarialConfig& config, at::Device device
   const auto model = std::make_shared<AdversarialModel>(config, device);
   model->base.networks.configs.unet.sampling.frame_noise = config.frame_noise;
   LoadDiscriminator(*model, device);
+  if (!config.teacher.empty()) model->teacher = LoadTeacher(config, model->base.networks, device);
   if (config.pruning != "none") {
     model->pruning.emplace(model->base.networks.configs.unet, config);
     model->gates_used.assign(model->pruning->blocks().size(), 0);
