@@ -88,6 +88,29 @@ TEST(MotionDecoder, PaintsWhatThePictureDoesNotShow) {
   for (size_t i = 0; i < frames.size(); ++i) ASSERT_NEAR(frames[i], picture.f32()[i % (24 * 32)], 1e-3);
 }
 
+TEST(MotionDecoder, StretchesThePictureWhereItDoesNotPaint) {
+  TaesdConfig config = Moving();
+  config.motion_paints = false;
+  const Tensor picture = Ramp(24, 32);
+  const Graph graph = BuildTaesdDecoder(config, 1, 2, 3, 4, {24, 32});
+  Tensor latent({1, 2, 3, 4, 4}, DType::kF32);
+  for (size_t i = 0; i < latent.f32().size(); ++i)
+    latent.f32()[i] = std::array{9.0f, 1.0f, 0.0f, -1.0f}[i % 4];
+  const Tensor moves = Tensor::FromVector({1, 2, 1, 1, 1}, std::vector<float>{0, 0.1f});
+  const std::vector<float> frames = RunOnce(graph, {}, {latent, picture, moves});  // it has no weights
+  for (int64_t row = 0; row < 24; ++row) {
+    for (int64_t column = 0; column < 32; ++column) {
+      ASSERT_EQ(frames[size_t(row * 32 + column)], float(100 * row + column));
+      // 4 pixels right, and the edge's pixels beyond it.
+      ASSERT_NEAR(frames[size_t((24 + row) * 32 + column)],
+                  float(100 * row + std::min<int64_t>(column + 4, 31)), 1e-3);
+    }
+  }
+  config.motion_channels = 0;
+  ExpectOneLineError(Exit::kBadInput, "motion_paints",
+                     [&] { CheckConfig(ConfigChecker("config.json"), config); });
+}
+
 TEST(MotionDecoder, EncoderSaysNothingOfMotion) {
   const Graph graph = BuildTaesdEncoder(Moving(), 1, 8, 16);
   std::map<std::string, Tensor> weights;

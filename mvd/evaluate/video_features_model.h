@@ -16,7 +16,7 @@ class VideoFeatures {
   // Error(kNotFound), or Error(kBadInput) for a folder that holds another network.
   VideoFeatures(const std::filesystem::path& folder, const NetworkOptions& options);
 
-  // One row a clip. Clips have the network's number of frames, and its size or twice that.
+  // One row a clip. Clips have the network's number of frames, at its size or larger: it sees their middle.
   FeatureMatrix Of(const std::vector<FloatClip>& clips);
   const VideoFeaturesConfig& config() const { return config_; }
 

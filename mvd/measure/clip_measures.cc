@@ -60,24 +60,6 @@ double TemporalFlickering(const FloatClip& clip) {
   return clip.frames < 2 ? 100 : 100 * (1 - sum / count);
 }
 
-FloatClip Halved(const FloatClip& clip) {
-  MVD_CHECK(clip.height % 2 == 0 && clip.width % 2 == 0);
-  FloatClip half{clip.frames, clip.height / 2, clip.width / 2, {}};
-  const int64_t row = clip.width * 3;
-  for (int64_t t = 0; t < clip.frames; ++t) {
-    const auto frame = clip.Frame(t);
-    for (int64_t y = 0; y < half.height; ++y) {
-      for (int64_t x = 0; x < half.width * 3; ++x) {
-        const int64_t at = 2 * y * row + x / 3 * 6 + x % 3;
-        half.rgb.push_back((frame[size_t(at)] + frame[size_t(at + 3)] + frame[size_t(at + row)] +
-                            frame[size_t(at + row + 3)]) /
-                           4);
-      }
-    }
-  }
-  return half;
-}
-
 FloatClip Reversed(const FloatClip& clip) {
   FloatClip back = clip;
   back.rgb.clear();

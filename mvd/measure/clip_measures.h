@@ -28,9 +28,6 @@ double Flicker(const FloatClip& clip);
 // neighbouring frames; a still clip has 100, as one with a single frame.
 double TemporalFlickering(const FloatClip& clip);
 
-// Half the size each way, by means of 2x2 pixels; sides are even.
-FloatClip Halved(const FloatClip& clip);
-
 // The frames in the opposite order.
 FloatClip Reversed(const FloatClip& clip);
 

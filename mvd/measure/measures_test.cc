@@ -35,13 +35,6 @@ TEST(ClipMeasuresTest, TemporalFlickeringIsWhatNeighboursShare) {
   EXPECT_EQ(TemporalFlickering(Clip(1, [](int64_t, int64_t) { return 0.3f; })), 100);
 }
 
-TEST(ClipMeasuresTest, HalvedIsTheMeanOfFour) {
-  const FloatClip half = Halved(Clip(1, [](int64_t, int64_t x) { return float(x); }));
-  EXPECT_EQ(half.height, 8);
-  EXPECT_EQ(half.width, 16);
-  for (int64_t x = 0; x < 16; ++x) EXPECT_FLOAT_EQ(half.rgb[size_t(x * 3)], float(2 * x) + 0.5f);
-}
-
 TEST(StatisticsTest, Spearman) {
   EXPECT_NEAR(Spearman(std::vector<double>{1, 2, 3, 4}, std::vector<double>{10, 20, 25, 100}), 1, 1e-12);
   EXPECT_NEAR(Spearman(std::vector<double>{1, 2, 3}, std::vector<double>{3, 2, 1}), -1, 1e-12);

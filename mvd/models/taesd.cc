@@ -107,14 +107,39 @@ ValueId SharpenMotion(Builder& b, ValueId cells, const MotionInputs& in, int64_t
   return b.Add(coarse, b.Conv2d(x, "conv_out", kMotionValues));
 }
 
+// Latents (B,T,h,w,C) to pictures (B,T,H,W,3).
+ValueId Paint(Builder& b, Layers& layers, const TaesdConfig& config, ValueId x) {
+  x = b.Affine(b.Activation(b.Affine(x, 1 / kMagnitude, 0), Act::kTanh), kMagnitude, 0);
+  const ValueId latent = x;
+  const Act act = ActOf(config.act_fn);
+  const int64_t channels = config.decoder_block_out_channels[0];
+  x = b.Activation(b.Conv2d(x, layers.Next(), channels), act);
+  layers.Skip();  // the activation
+  const size_t levels = config.num_decoder_blocks.size();
+  for (size_t level = 0; level < levels; ++level) {
+    x = layers.Blocks(x, config.num_decoder_blocks[level]);
+    if (level + 1 == levels) break;
+    x = layers.Upsample(x, config.upsampling_scaling_factor, config.upsample_fn == kShuffle);
+  }
+  const int64_t p = config.patch_size;
+  x = b.Conv2d(x, layers.Next(), config.out_channels * p * p);
+  if (p > 1) x = layers.Shuffle(x, p);
+  if (config.shortcut) {
+    const int64_t f = ScaleFactor(config);
+    x = b.Add(x, layers.Shuffle(b.Conv2d(latent, "shortcut", config.out_channels * f * f), f));
+  }
+  return b.Affine(x, 2, -1);
+}
+
 // The picture (B,1,H,W,3) moved by motion latents (B,T,h,w,C), and `said` (B,T,h',w',3), what the other
-// latents decode to, where nothing of the picture is visible.
+// latents decode to, where nothing of the picture is visible; kNoValue: nowhere.
 ValueId MovePicture(Builder& b, Layers& layers, const MotionInputs& in, int64_t features, ValueId said) {
   int64_t across = 1;
   while (kMotionValues * across * across < b.dims(in.motion).c) ++across;
   ValueId cells = across == 1 ? in.motion : layers.Shuffle(in.motion, across);
   if (features > 0) cells = SharpenMotion(b, cells, in, features);
   const ValueId flow = b.Multiply(b.Slice(cells, 4, 0, 2), in.travel);
+  if (said == kNoValue) return b.Warp(in.picture, flow);
   // Latents are noisy about +1 and -1: only what is clearly hidden is painted anew, and nothing of the first
   // frame, which alone has no travel.
   const double least = MotionTravel(0, 1);
@@ -152,6 +177,9 @@ void CheckConfig(const ConfigChecker& check, const TaesdConfig& config) {
   check.Range("patch_size", config.patch_size, 1, 8);
   check.Range("motion_channels", config.motion_channels, 0, config.latent_channels - 1);
   check.Range("motion_features", config.motion_features, 0, 1024);
+  if (!config.motion_paints && config.motion_channels == 0)
+    check.Fail("motion_paints",
+               "is false, expected true where motion_channels is 0: nothing else makes a frame");
   const int64_t most = MotionChannels(ScaleFactor(config));
   if (config.motion_channels > 0 && config.motion_channels != most)
     check.Fail("motion_channels", "is ", config.motion_channels, ", expected 0 or, at ", ScaleFactor(config),
@@ -212,27 +240,11 @@ Graph BuildTaesdDecoder(const TaesdConfig& config, int64_t batch, int64_t frames
     x = b.Slice(x, 4, 0, seen);
   }
   Scope scope(b, "decoder");
-  x = b.Affine(b.Activation(b.Affine(x, 1 / kMagnitude, 0), Act::kTanh), kMagnitude, 0);
-  const ValueId latent = x;
-  const Act act = ActOf(config.act_fn);
-  Layers layers(b, act);
-  const int64_t channels = config.decoder_block_out_channels[0];
-  x = b.Activation(b.Conv2d(x, layers.Next(), channels), act);
-  layers.Skip();  // the activation
-  const size_t levels = config.num_decoder_blocks.size();
-  for (size_t level = 0; level < levels; ++level) {
-    x = layers.Blocks(x, config.num_decoder_blocks[level]);
-    if (level + 1 == levels) break;
-    x = layers.Upsample(x, config.upsampling_scaling_factor, config.upsample_fn == kShuffle);
-  }
-  const int64_t p = config.patch_size;
-  x = b.Conv2d(x, layers.Next(), config.out_channels * p * p);
-  if (p > 1) x = layers.Shuffle(x, p);
-  if (config.shortcut) {
-    const int64_t f = ScaleFactor(config);
-    x = b.Add(x, layers.Shuffle(b.Conv2d(latent, "shortcut", config.out_channels * f * f), f));
-  }
-  x = b.Affine(x, 2, -1);
+  Layers layers(b, ActOf(config.act_fn));
+  if (in.motion == kNoValue || config.motion_paints)
+    x = Paint(b, layers, config, x);
+  else
+    x = kNoValue;
   if (in.motion != kNoValue) x = MovePicture(b, layers, in, config.motion_features, x);
   b.Output("image", x);
   return b.Finish();

@@ -44,6 +44,9 @@ struct TaesdConfig {
   // Width of a small network that sharpens motion at a quarter of the latents' pixels by what the picture
   // shows, so that things move with their outlines; 0: none.
   int64_t motion_features = 0;
+  // Whether the decoder paints what the picture does not show, from the other channels, or stretches the
+  // picture over it.
+  bool motion_paints = true;
 
   template <class V>
   void Visit(V&& v) {
@@ -57,7 +60,7 @@ struct TaesdConfig {
     v("force_upcast", force_upcast), v("scaling_factor", scaling_factor), v("shift_factor", shift_factor);
     v.Extra("patch_size", patch_size, int64_t{1}), v.Extra("shortcut", shortcut, false);
     v.Extra("motion_channels", motion_channels, int64_t{0});
-    v.Extra("motion_features", motion_features, int64_t{0});
+    v.Extra("motion_features", motion_features, int64_t{0}), v.Extra("motion_paints", motion_paints, true);
   }
   bool operator==(const TaesdConfig&) const = default;
 };

@@ -1,15 +1,15 @@
 #!/usr/bin/env bash
-# Mobile Video Diffusion's ladder on the model that comes with the program: every row of the paper's tables 2, 4 and 6
+# Mobile Video Diffusion's ladder on a small model that paints every frame (teacher.toml): every row of the paper's tables 2, 4 and 6
 # that is a training, each to its end, and its figures.
 #   recipes/demo/ladder.sh MOBILEVD [ROW ...]      rows bear the names of presets (mobilevd cost); none: all
 #   mobilevd repro 2 --demo runs/ladder; mobilevd repro ladder --demo runs/ladder -o ladder.svg
-# RUNS (runs) holds what is made, TEACHER (models/demo_teacher) is the teacher, STEPS (the recipe's) shortens each training,
+# RUNS (runs) holds what is made, TEACHER (runs/demo_teacher/model) is the teacher, STEPS (the recipe's) shortens each training,
 # OPTIONS go behind each training (OPTIONS="--run.device cuda --run.precision tf32 --data.workers 13" on a GPU), CLIPS (256; 0: none)
 # and PHOTOS (photos/heldout) are of each evaluation. A row that is there is left as it is: remove its folder to make it anew.
 set -euo pipefail
 program=$1
 shift
-runs=${RUNS:-runs} teacher=${TEACHER:-models/demo_teacher} clips=${CLIPS:-256} photos=${PHOTOS:-photos/heldout}
+runs=${RUNS:-runs} teacher=${TEACHER:-runs/demo_teacher/model} clips=${CLIPS:-256} photos=${PHOTOS:-photos/heldout}
 mkdir -p "$runs/ladder"
 
 # row NAME "COMPRESS OPTIONS" OVERRIDES...: compress the teacher, train one step, evaluate.

@@ -157,7 +157,7 @@ Networks Compressed(const AdversarialModel& m, const Parameters& weights, Parame
   rewrite.Run([&](const std::string& name, const TensorView& tensor) { (*unet)[name] = ToTorch(tensor); },
               {HardwareThreads()});
   UnetSampling& sampling = config.sampling;
-  sampling.steps = 1, sampling.sigma_max = m.config.sigma_max;
+  sampling.steps = 1, sampling.sigma_max = m.config.sigma_max, sampling.sigmas.clear();
   sampling.min_guidance_scale = sampling.max_guidance_scale = 1;
   return networks;
 }
