@@ -1,4 +1,5 @@
-// The teacher of `train adversarial`: a UNet whose own clips the generator learns to make in one step.
+// The teacher of `train adversarial`: a UNet whose own clips the generator learns to make in one step (as
+// Luhman & Luhman, arXiv 2101.02388, section 3, with a pseudo-Huber distance).
 #pragma once
 
 #include <ATen/core/Tensor.h>
